@@ -1,0 +1,314 @@
+//! `findings.json`: verdicts, causes, cells and the recommendation of a run, as data.
+//!
+//! The names are a contract with users' CI (`schema` says which one); they are added to, never changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stats::Estimate;
+
+/// The version of the format; raised when a name changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// Everything that a run found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The scenario's name (its file name without the ending).
+    pub scenario: String,
+    /// The scenario's question, in its author's words.
+    pub question: String,
+    /// The answer in at most two sentences, computed from the verdicts and causes.
+    pub answer: String,
+    /// The deployed cell's label, for example `linear x4`.
+    pub deployed: String,
+    /// One ruling for each question that was asked.
+    pub verdicts: Vec<Verdict>,
+    /// Causes, ranked within each question.
+    pub causes: Vec<Cause>,
+    /// Main effects and interaction of method and factor over the grid, for each quality question.
+    pub grid: Vec<GridSummary>,
+    /// Every cell and what became of it.
+    pub cells: Vec<CellSummary>,
+    /// The cell to deploy instead, if the grid holds one.
+    pub recommendation: Option<Recommendation>,
+    /// What would settle an undecided question, and other remarks about this run.
+    pub notes: Vec<String>,
+    /// What the scenario expected and whether it was found; empty when it expects nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Expectation>,
+}
+
+/// One of the questions that get a separate ruling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Loss with at most 256 tokens of context.
+    ShortRange,
+    /// Loss beyond the trained length.
+    LongRange,
+    /// Recall of facts at every distance up to the target length.
+    Retrieval,
+    /// Prefill and decode time.
+    Latency,
+}
+
+impl Question {
+    /// Every question, in the order of the reports.
+    pub const ALL: [Self; 4] = [Self::ShortRange, Self::LongRange, Self::Retrieval, Self::Latency];
+
+    /// The name in files: `short_range`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ShortRange => "short_range",
+            Self::LongRange => "long_range",
+            Self::Retrieval => "retrieval",
+            Self::Latency => "latency",
+        }
+    }
+
+    /// The words for people: `short range`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ShortRange => "short range",
+            Self::LongRange => "long range",
+            Self::Retrieval => "retrieval",
+            Self::Latency => "latency",
+        }
+    }
+}
+
+/// What the interval says against the tolerance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// The whole interval is worse than the tolerance.
+    Worse,
+    /// The whole interval is better than the tolerance.
+    Better,
+    /// The whole interval is inside the tolerance.
+    WithinNoise,
+    /// The interval touches a tolerance: more documents are needed.
+    Undecided,
+    /// There is nothing that it may be compared with.
+    Incomparable,
+}
+
+impl Ruling {
+    /// The words for people: `within noise`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Worse => "worse",
+            Self::Better => "better",
+            Self::WithinNoise => "within noise",
+            Self::Undecided => "undecided",
+            Self::Incomparable => "incomparable",
+        }
+    }
+}
+
+/// The ruling on one question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Which question.
+    pub question: Question,
+    /// What the interval says.
+    pub ruling: Ruling,
+    /// `nll`, `recall`, or `prefill` and `decode` for latency.
+    pub quantity: String,
+    /// The unit of `change` and `tolerance`: `nats/token`, `share`, or `ratio` for latency.
+    pub unit: String,
+    /// `reference`, or the baseline's name.
+    pub against: String,
+    /// Deployed minus reference (ratio for latency); absent when incomparable.
+    pub change: Option<Estimate>,
+    /// The deployed value.
+    pub deployed: Option<Estimate>,
+    /// The value of what it is compared with.
+    pub reference: Option<Estimate>,
+    /// A change of at most this much is accepted.
+    pub tolerance: f64,
+    /// What the reference is, what was scored: one sentence.
+    pub protocol: String,
+    /// Why it is undecided or incomparable; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What a cause varies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// The positional method.
+    Method,
+    /// The scaling factor.
+    Factor,
+    /// An implementation condition.
+    Condition,
+    /// Only method and factor together.
+    Interaction,
+    /// Nothing is wrong.
+    None,
+    /// The intervals do not say.
+    Undecided,
+}
+
+impl Axis {
+    /// The name in files: `method`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Factor => "factor",
+            Self::Condition => "condition",
+            Self::Interaction => "interaction",
+            Self::None => "none",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// One ranked cause of one question's damage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The question whose damage it explains.
+    pub question: Question,
+    /// The axis that is to blame.
+    pub axis: Axis,
+    /// The deployed level that is to blame: a method, a factor, a condition.
+    pub name: String,
+    /// Share of bootstrap resamples in which this cause ranks first, 0 to 1.
+    pub confidence: f64,
+    /// What repairs it; absent when nothing measured does.
+    pub repair: Option<Repair>,
+    /// Shapley shares of the gap by axis, and the `interaction`; empty when no repair exists.
+    pub shapley: BTreeMap<String, f64>,
+    /// Where the damage is: `constant`, `growing`, `step@2048`, `cache_only`, `batch_only`, `order_only`, `latency_only`, `none`.
+    pub shape: String,
+    /// Sentences with their numbers.
+    pub evidence: Vec<String>,
+}
+
+/// A cell that undoes the damage, and how much of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repair {
+    /// The level to switch to on the blamed axis: `ntk`, or `8` for a factor.
+    pub by: String,
+    /// The repaired cell's label.
+    pub cell: String,
+    /// Share of the damage that it removes: 1 is all of it.
+    pub fraction: Estimate,
+}
+
+/// The two-way table of one question over the grid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GridSummary {
+    /// Which question.
+    pub question: Question,
+    /// Unit of the values.
+    pub unit: String,
+    /// One entry for each measured cell of the grid.
+    pub cells: Vec<GridCell>,
+    /// Mean change by method over the factors above 1, in the unit.
+    pub method_effects: BTreeMap<String, f64>,
+    /// Mean change by factor over the scaled methods, in the unit.
+    pub factor_effects: BTreeMap<String, f64>,
+}
+
+/// A cell's value in the two-way table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GridCell {
+    /// The method's label.
+    pub method: String,
+    /// The factor.
+    pub factor: f64,
+    /// The cell's value.
+    pub value: Estimate,
+    /// Change against the reference.
+    pub change: Estimate,
+    /// The ruling on that change.
+    pub ruling: Ruling,
+}
+
+/// A cell and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellSummary {
+    /// The cell's identity.
+    pub id: String,
+    /// The method's name.
+    pub method: String,
+    /// The factor.
+    pub factor: f64,
+    /// `healthy`, `truncated_context`, or a fault's name.
+    pub condition: String,
+    /// `measured` or `failed`.
+    pub outcome: String,
+    /// Why it failed; null when it was measured.
+    pub reason: Option<String>,
+}
+
+/// The cell to deploy, and why not the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recommendation {
+    /// The method's name.
+    pub method: String,
+    /// The factor.
+    pub factor: f64,
+    /// Reasons with their numbers.
+    pub because: Vec<String>,
+    /// The other methods, each at its best factor.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A method that is not recommended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The method's name.
+    pub method: String,
+    /// Its best factor.
+    pub factor: f64,
+    /// Reasons with their numbers.
+    pub because: Vec<String>,
+}
+
+/// What the scenario expected of one question, and what was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// Which question.
+    pub question: Question,
+    /// The expected axis.
+    pub expected: Axis,
+    /// The axis that was found.
+    pub found: Axis,
+    /// Whether they agree.
+    pub met: bool,
+}
+
+impl Findings {
+    /// The verdict on a question, if it was asked.
+    #[must_use]
+    pub fn verdict(&self, question: Question) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.question == question)
+    }
+
+    /// The process's exit code: 1 if anything is worse, else 2 if anything could not be judged, else 0.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.verdicts.iter().any(|verdict| verdict.ruling == Ruling::Worse) {
+            1
+        } else if self
+            .verdicts
+            .iter()
+            .any(|verdict| matches!(verdict.ruling, Ruling::Undecided | Ruling::Incomparable))
+        {
+            2
+        } else {
+            0
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A cell of the experiment: method, factor and condition.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::positions::AnyMethod;
+use crate::units::Stretch;
+
+/// The identity of a cell: a hash of its canonical text, stable across runs and machines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CellId(pub String);
+
+impl fmt::Display for CellId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a cell is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arm {
+    /// A cell of the grid: the method at the factor, in one shot over the whole text.
+    Grid,
+    /// The reference beyond the trained length: the unscaled model with its context truncated to that length.
+    Truncated,
+}
+
+/// One combination of method, factor and implementation condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The positional method with its parameters.
+    pub method: AnyMethod,
+    /// The stretch; a cell at 1 is the unscaled model, whatever its method.
+    pub factor: Stretch,
+    /// Whether this is a cell of the grid or the truncated reference.
+    pub arm: Arm,
+}
+
+impl Cell {
+    /// A cell of the grid; a scaling at factor 1 is the unscaled model and becomes that one cell.
+    #[must_use]
+    pub fn grid(method: AnyMethod, factor: Stretch) -> Self {
+        if factor == Stretch::ONE && method.is_unscaled_at_one() || method == AnyMethod::unscaled() {
+            return Self { method: AnyMethod::unscaled(), factor: Stretch::ONE, arm: Arm::Grid };
+        }
+        Self { method, factor, arm: Arm::Grid }
+    }
+
+    /// The healthy reference at short range: the unscaled model.
+    #[must_use]
+    pub fn unscaled() -> Self {
+        Self::grid(AnyMethod::unscaled(), Stretch::ONE)
+    }
+
+    /// The healthy reference beyond the trained length: unscaled, context truncated to the trained length.
+    #[must_use]
+    pub fn truncated() -> Self {
+        Self { arm: Arm::Truncated, ..Self::unscaled() }
+    }
+
+    /// The condition's name as it appears in `findings.json`.
+    #[must_use]
+    pub fn condition(&self) -> &'static str {
+        match self.arm {
+            Arm::Grid => "healthy",
+            Arm::Truncated => "truncated_context",
+        }
+    }
+
+    /// The text that identifies the cell: `yarn{..} x4 healthy`.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let method = serde_json::to_string(&self.method).unwrap_or_else(|_| self.method.name().to_owned());
+        format!("{method} x{} {}", self.factor, self.condition())
+    }
+
+    /// The first 12 hexadecimal digits of the BLAKE3 hash of [`Cell::canonical`].
+    #[must_use]
+    pub fn id(&self) -> CellId {
+        CellId(blake3::hash(self.canonical().as_bytes()).to_hex()[..12].to_owned())
+    }
+
+    /// A short label for people: `yarn x4`, `none`, `none, truncated context`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let mut label = self.method.label();
+        if self.factor != Stretch::ONE {
+            label = format!("{label} x{}", self.factor);
+        }
+        match self.arm {
+            Arm::Grid => label,
+            Arm::Truncated => format!("{label}, truncated context"),
+        }
+    }
+}

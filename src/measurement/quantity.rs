@@ -1,0 +1,116 @@
+//! What can be read off a model, in which unit, and where.
+
+use serde::{Deserialize, Serialize};
+
+/// A quantity that a probe reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Mean negative log-likelihood of the scored tokens.
+    Nll,
+    /// Share of the scored tokens that are the most likely one.
+    Top1,
+    /// Share of asked facts whose value tokens are all the most likely ones.
+    Recall,
+    /// Entropy of a query's attention, mean over queries and heads.
+    Entropy,
+    /// Share of attention that falls into a range of distances.
+    AttentionMass,
+    /// Share of attention on keys farther than the trained length.
+    MassBeyondTrained,
+    /// Largest attention logit over queries and keys.
+    LargestLogit,
+    /// Time to read a prompt of the given length into the cache.
+    Prefill,
+    /// Time to decode one token at the given context length.
+    Decode,
+}
+
+impl Quantity {
+    /// Every quantity, in the order of the reports.
+    pub const ALL: [Self; 9] = [
+        Self::Nll,
+        Self::Top1,
+        Self::Recall,
+        Self::Entropy,
+        Self::AttentionMass,
+        Self::MassBeyondTrained,
+        Self::LargestLogit,
+        Self::Prefill,
+        Self::Decode,
+    ];
+
+    /// The name in files: `nll`, `mass_beyond_trained`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nll => "nll",
+            Self::Top1 => "top1",
+            Self::Recall => "recall",
+            Self::Entropy => "entropy",
+            Self::AttentionMass => "attention_mass",
+            Self::MassBeyondTrained => "mass_beyond_trained",
+            Self::LargestLogit => "largest_logit",
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+        }
+    }
+
+    /// The quantity with that name in files, or nothing.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|quantity| quantity.name() == name)
+    }
+
+    /// The unit of its values.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Nll => "nats/token",
+            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained => "share",
+            Self::Entropy => "nats",
+            Self::LargestLogit => "logit",
+            Self::Prefill | Self::Decode => "seconds",
+        }
+    }
+}
+
+/// Where a reading was taken; what does not apply is absent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The context length in tokens (latency).
+    pub length: Option<u32>,
+    /// First position (included) of the scored tokens.
+    pub from: Option<u32>,
+    /// Last position (excluded) of the scored tokens.
+    pub to: Option<u32>,
+    /// Smallest distance (included), in tokens between query and key, or between fact and question.
+    pub distance_from: Option<u32>,
+    /// Largest distance (excluded).
+    pub distance_to: Option<u32>,
+    /// The layer, from 0.
+    pub layer: Option<u32>,
+    /// Depth of the fact in its document as a share of the length, 0 to 1.
+    pub depth: Option<f64>,
+}
+
+/// One number from a probe, in the unit of its quantity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// What was read.
+    pub quantity: Quantity,
+    /// The probe that read it: `short_range`, `long_range`, `retrieval`, `attention`, `latency`.
+    pub probe: String,
+    /// How it was measured; rows of different protocols are never compared.
+    pub protocol: String,
+    /// The document (quality), or the block of interleaved measurements (latency).
+    pub document: u32,
+    /// Which of several repeats or arms within the document or block, from 0.
+    pub repeat: u32,
+    /// Where it was read.
+    pub at: Place,
+    /// The value in the quantity's unit.
+    pub value: f64,
+    /// How many tokens, facts or timings the value is the mean of.
+    pub count: u32,
+}
