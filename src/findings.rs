@@ -301,10 +301,7 @@ impl Findings {
     pub fn exit_code(&self) -> u8 {
         if self.verdicts.iter().any(|verdict| verdict.ruling == Ruling::Worse) {
             1
-        } else if self
-            .verdicts
-            .iter()
-            .any(|verdict| matches!(verdict.ruling, Ruling::Undecided | Ruling::Incomparable))
+        } else if self.verdicts.iter().any(|verdict| matches!(verdict.ruling, Ruling::Undecided | Ruling::Incomparable))
         {
             2
         } else {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::positions::AnyMethod;
+use crate::positions::{AnyMethod, Method};
 use crate::units::Stretch;
 
 /// The identity of a cell: a hash of its canonical text, stable across runs and machines.
