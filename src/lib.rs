@@ -13,6 +13,7 @@ pub mod findings;
 pub mod checkpoint;
 pub mod text;
 pub mod scenario;
+pub mod recipe;
 pub mod subject;
 pub mod probes;
 pub mod ablation;

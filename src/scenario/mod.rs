@@ -2,6 +2,8 @@
 //!
 //! What the file says (`written`) and what is run ([`Scenario`]) are two types; [`load`] is the only road between them.
 
+pub(crate) mod yaml;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -96,4 +98,14 @@ pub struct Tolerance {
     pub retrieval: f64,
     /// Ratio deployed to reference (default 1.05).
     pub latency: f64,
+}
+
+/// Why a scenario cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ScenarioError(String);
+impl ScenarioError {
+    /// A file that is wrong as a whole.
+    #[must_use]
+    pub fn invalid(path: &std::path::Path, problem: &str) -> Self { Self(format!("{}: {problem}", path.display())) }
 }

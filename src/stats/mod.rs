@@ -1,5 +1,7 @@
 //! Pure statistics: estimates with intervals, paired by document.
 
+pub mod random;
+
 use serde::{Deserialize, Serialize};
 
 /// A number with its interval; never a bare point.

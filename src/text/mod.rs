@@ -1,1 +1,7 @@
-//! text
+//! Text as a model sees it: tokens, facts strewn among them, and documents of an exact length.
+
+mod document;
+mod tokenizer;
+
+pub use document::{Document, Facts, Kind, Question, RETRIEVAL_BINS, copying, distance_bins};
+pub use tokenizer::{TextError, Tokenizer};

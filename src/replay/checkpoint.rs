@@ -1,0 +1,117 @@
+//! A checkpoint's weights from its safetensors files.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
+
+use super::ReplayError;
+use super::decoder::{Layer, Linear};
+use crate::checkpoint::{Architecture, Config, weight_files};
+
+/// A decoder's weights and configuration, ready on a device.
+pub struct Checkpoint {
+    /// What `config.json` says.
+    pub config: Config,
+    pub(super) weights: Weights,
+    pub(super) kind: Kind,
+    pub(super) device: Device,
+}
+
+/// Weights of the whole decoder.
+pub(super) struct Weights {
+    /// `[vocabulary, width]`.
+    pub(super) embedding: Tensor,
+    pub(super) layers: Vec<Layer>,
+    /// `[width]`.
+    pub(super) norm: Tensor,
+    /// `[vocabulary, width]`; the embedding itself where they are tied.
+    pub(super) head: Tensor,
+}
+
+impl Checkpoint {
+    /// Reads a folder in Hugging Face layout onto a device, in single precision.
+    ///
+    /// # Errors
+    /// [`ReplayError`] naming the file, tensor or key that does not fit.
+    pub fn load(dir: &Path, device: Device) -> Result<Self, ReplayError> {
+        let config = Config::read(dir)?;
+        let mut tensors = HashMap::new();
+        for file in weight_files(dir)? {
+            let read = Tensor::read_safetensors(&file).map_err(|error| ReplayError::File {
+                action: "read",
+                path: file.display().to_string(),
+                reason: super::first_line(&error),
+            })?;
+            tensors.extend(read);
+        }
+        let weights = {
+            let _no_grad = tch::no_grad_guard();
+            let file = dir.display().to_string();
+            let mut take = |name: &str, shape: &[i64]| -> Result<Tensor, ReplayError> {
+                let tensor = tensors
+                    .remove(name)
+                    .ok_or_else(|| ReplayError::MissingTensor { name: name.to_owned(), file: file.clone() })?;
+                prepare(name, &tensor, shape, device)
+            };
+            Weights::assemble(&config.architecture, &mut take)?
+        };
+        Ok(Self { config, weights, kind: Kind::Float, device })
+    }
+
+    /// The device that the weights are on.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+}
+
+/// Checks a tensor's type and shape and brings it to the device in single precision.
+fn prepare(name: &str, tensor: &Tensor, shape: &[i64], device: Device) -> Result<Tensor, ReplayError> {
+    if !matches!(tensor.kind(), Kind::Float | Kind::BFloat16 | Kind::Half) {
+        return Err(ReplayError::Kind { name: name.to_owned(), found: format!("{:?}", tensor.kind()) });
+    }
+    if tensor.size() != shape {
+        return Err(ReplayError::Shape { name: name.to_owned(), found: tensor.size(), expected: shape.to_vec() });
+    }
+    Ok(tensor.f_to_kind(Kind::Float)?.f_to_device(device)?)
+}
+
+impl Weights {
+    /// Puts the decoder together from tensors asked for by name and shape.
+    pub(super) fn assemble(
+        architecture: &Architecture,
+        take: &mut dyn FnMut(&str, &[i64]) -> Result<Tensor, ReplayError>,
+    ) -> Result<Self, ReplayError> {
+        let a = architecture;
+        let (v, m, f) = (a.vocabulary as i64, a.width as i64, a.feed_forward as i64);
+        let (q, g) = ((a.heads * a.head_dim) as i64, (a.kv_heads * a.head_dim) as i64);
+        let embedding = take("model.embed_tokens.weight", &[v, m])?;
+        let mut layers = Vec::with_capacity(a.layers);
+        for index in 0..a.layers {
+            let prefix = format!("model.layers.{index}.");
+            let mut linear = |name: &str, shape: [i64; 2], with_bias: bool| -> Result<Linear, ReplayError> {
+                let weight = take(&format!("{prefix}{name}.weight"), &shape)?;
+                let bias = with_bias.then(|| take(&format!("{prefix}{name}.bias"), &shape[..1])).transpose()?;
+                Ok(Linear { weight, bias })
+            };
+            let (q, k, v, o) = (
+                linear("self_attn.q_proj", [q, m], a.attention_bias)?,
+                linear("self_attn.k_proj", [g, m], a.attention_bias)?,
+                linear("self_attn.v_proj", [g, m], a.attention_bias)?,
+                linear("self_attn.o_proj", [m, q], a.attention_bias)?,
+            );
+            let (gate, up, down) = (
+                linear("mlp.gate_proj", [f, m], a.mlp_bias)?,
+                linear("mlp.up_proj", [f, m], a.mlp_bias)?,
+                linear("mlp.down_proj", [m, f], a.mlp_bias)?,
+            );
+            let attention_norm = take(&format!("{prefix}input_layernorm.weight"), &[m])?;
+            let feed_forward_norm = take(&format!("{prefix}post_attention_layernorm.weight"), &[m])?;
+            layers.push(Layer { attention_norm, q, k, v, o, feed_forward_norm, gate, up, down });
+        }
+        let norm = take("model.norm.weight", &[m])?;
+        let head = if a.tied_embeddings { embedding.shallow_clone() } else { take("lm_head.weight", &[v, m])? };
+        Ok(Self { embedding, layers, norm, head })
+    }
+}

@@ -1,0 +1,112 @@
+//! AdamW with its state in the open, so that it can be saved.
+//!
+//! tch's own optimizer hides its moments, and a training that cannot be resumed exactly is of no use here.
+
+use tch::{Device, Kind, Tensor};
+
+use super::TrainingError;
+use crate::recipe;
+use crate::replay::ReplayError;
+
+/// One weight and its moments.
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) weight: Tensor,
+    pub(super) first: Tensor,
+    pub(super) second: Tensor,
+}
+
+/// AdamW (arXiv 1711.05101) with warm-up, cosine and clipping.
+pub(super) struct AdamW {
+    pub(super) parameters: Vec<Parameter>,
+    settings: recipe::Optimizer,
+    steps: usize,
+}
+
+/// Added to the root of the second moment; PyTorch's default.
+const EPSILON: f64 = 1e-8;
+/// Standard deviation of fresh weights; GPT-2's and Llama's.
+const INITIAL_DEVIATION: f64 = 0.02;
+
+impl AdamW {
+    pub(super) fn new(settings: &recipe::Optimizer, steps: usize) -> Self {
+        Self { parameters: Vec::new(), settings: settings.clone(), steps }
+    }
+
+    /// Makes a fresh weight, drawn from the seed and its name alone, and keeps it for the steps.
+    ///
+    /// Norms start at 1; what writes to the residual stream is divided by `sqrt(2 layers)` (GPT-2).
+    pub(super) fn parameter(
+        &mut self,
+        name: &str,
+        shape: &[i64],
+        seed: u64,
+        layers: usize,
+        device: Device,
+    ) -> Result<Tensor, ReplayError> {
+        let options = (Kind::Float, Device::Cpu);
+        let weight = if name.contains("norm") {
+            Tensor::f_ones(shape, options)?
+        } else {
+            let hash = blake3::hash(name.as_bytes());
+            let of_name = hash.as_bytes().iter().take(7).fold(0_i64, |sum, &byte| sum << 8 | i64::from(byte));
+            tch::manual_seed(of_name ^ i64::try_from(seed >> 1).unwrap_or(0));
+            let writes_to_stream = name.contains("o_proj") || name.contains("down_proj");
+            let scale = if writes_to_stream { (2.0 * layers as f64).sqrt().recip() } else { 1.0 };
+            Tensor::f_randn(shape, options)?.f_mul_scalar(INITIAL_DEVIATION * scale)?
+        };
+        let weight = weight.f_to_device(device)?.f_set_requires_grad(true)?;
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            first: weight.f_zeros_like()?,
+            second: weight.f_zeros_like()?,
+            weight: weight.shallow_clone(),
+        });
+        Ok(weight)
+    }
+
+    /// The learning rate of a step, from 0.
+    pub(super) fn rate(&self, step: usize) -> f64 {
+        let s = &self.settings;
+        if step < s.warmup {
+            return s.peak * (step + 1) as f64 / s.warmup as f64;
+        }
+        let share = (step - s.warmup) as f64 / (self.steps.saturating_sub(s.warmup)).max(1) as f64;
+        s.peak * (s.floor + (1.0 - s.floor) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
+    }
+
+    /// Applies the gradients, clears them, and returns the learning rate.
+    pub(super) fn step(&mut self, step: usize) -> Result<f64, TrainingError> {
+        let _no_grad = tch::no_grad_guard();
+        let rate = self.rate(step);
+        let [beta1, beta2] = self.settings.betas;
+        let scale = self.clip_scale()?;
+        let correction1 = 1.0 - beta1.powi(step as i32 + 1);
+        let correction2 = 1.0 - beta2.powi(step as i32 + 1);
+        for parameter in &mut self.parameters {
+            let gradient = parameter.weight.f_grad()?;
+            let scaled = gradient.f_mul_scalar(scale)?;
+            parameter.first.f_lerp_(&scaled, 1.0 - beta1)?;
+            let _ = parameter.second.f_mul_scalar_(beta2)?;
+            parameter.second.f_addcmul_(&scaled, &scaled.f_mul_scalar(1.0 - beta2)?)?;
+            let root = parameter.second.f_sqrt()?.f_div_scalar(correction2.sqrt())?.f_add_scalar(EPSILON)?;
+            if parameter.weight.dim() > 1 {
+                let _ = parameter.weight.f_mul_scalar_(1.0 - rate * self.settings.weight_decay)?;
+            }
+            let update = parameter.first.f_div(&root)?.f_mul_scalar(-rate / correction1)?;
+            let _ = parameter.weight.f_add_(&update)?;
+            parameter.weight.zero_grad();
+        }
+        Ok(rate)
+    }
+
+    /// What gradients are multiplied with so that their norm is at most `clip`.
+    fn clip_scale(&self) -> Result<f64, TrainingError> {
+        let mut squares = Vec::with_capacity(self.parameters.len());
+        for parameter in &self.parameters {
+            squares.push(parameter.weight.f_grad()?.f_square()?.f_sum(Kind::Float)?);
+        }
+        let norm = Tensor::f_stack(&squares, 0)?.f_sum(Kind::Double)?.f_double_value(&[])?.sqrt();
+        Ok(if norm > self.settings.clip { self.settings.clip / norm } else { 1.0 })
+    }
+}

@@ -1,0 +1,290 @@
+//! Documents of an exact length: text with facts strewn in it, each asked for once, at balanced distances.
+//!
+//! A fact is `<fact> k1 k2 v1 v2 <end>`, its question `<ask> k1 k2 v1 v2 <end>` some distance later. Keys and values
+//! are random word-pieces, so the only way to answer is to look back. Within a document no `k2` and no `v1` occurs in
+//! two facts: matching the previous token is enough, which small models can learn.
+
+use std::ops::Range;
+
+use crate::stats::random::Random;
+
+/// What a token of a document is, which decides whether it is scored and how it is weighted in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Running text: scored by the loss.
+    Text,
+    /// A marker of a fact or a question.
+    Marker,
+    /// A random token that nothing can predict.
+    Random,
+    /// A value that a question asks for: answerable only by looking back.
+    Answer,
+}
+
+/// A question in a document, and the fact that answers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Positions of the value tokens in the question.
+    pub answer: Range<usize>,
+    /// Position of the fact's first value token.
+    pub fact: usize,
+}
+
+impl Question {
+    /// Tokens between a value in the fact and the same value in the question.
+    #[must_use]
+    pub fn distance(&self) -> usize {
+        self.answer.start - self.fact
+    }
+}
+
+/// A sequence of tokens of an exact length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    /// The tokens.
+    pub tokens: Vec<u32>,
+    /// What each token is, same length.
+    pub kinds: Vec<Kind>,
+    /// The questions, in order of position.
+    pub questions: Vec<Question>,
+}
+
+/// How facts are written: markers, and the word-pieces for keys and values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    fact: Vec<u32>,
+    ask: Vec<u32>,
+    end: Vec<u32>,
+    /// Word-pieces for the first key and the last value; they may repeat.
+    outer: Vec<u32>,
+    /// Word-pieces for the second key and the first value; no two facts of a document share one.
+    inner: Vec<u32>,
+}
+
+/// Distances at which facts are asked, in tokens: `[16, 64)`, `[64, 256)`, ... up to the length.
+pub const RETRIEVAL_BINS: [usize; 7] = [16, 64, 256, 1024, 2048, 4096, 8192];
+
+/// The bins of [`RETRIEVAL_BINS`] up to a length; longer lengths continue by doubling.
+#[must_use]
+pub fn distance_bins(length: usize) -> Vec<Range<usize>> {
+    let mut edges: Vec<usize> = RETRIEVAL_BINS.iter().copied().take_while(|&edge| edge < length).collect();
+    while let Some(&last) = edges.last()
+        && last < length
+    {
+        let next = RETRIEVAL_BINS.iter().copied().find(|&edge| edge > last).unwrap_or(last * 2);
+        edges.push(next.min(length));
+    }
+    edges.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+struct Written {
+    words: [u32; 4],
+    value_at: usize,
+}
+
+impl Facts {
+    /// Facts with these markers (`[fact, ask, end]`) and this pool of word-pieces.
+    #[must_use]
+    pub fn new([fact, ask, end]: [Vec<u32>; 3], pool: Vec<u32>) -> Self {
+        let outer = pool.iter().copied().step_by(4).collect();
+        let inner = pool.into_iter().enumerate().filter(|(i, _)| i % 4 != 0).map(|(_, piece)| piece).collect();
+        Self { fact, ask, end, outer, inner }
+    }
+
+    /// The word-pieces that keys and values are drawn from.
+    pub fn pieces(&self) -> impl Iterator<Item = u32> {
+        self.outer.iter().chain(&self.inner).copied()
+    }
+
+    /// How many facts a document can hold at most.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.inner.len() / 2
+    }
+
+    /// A document of exactly `length` tokens from running text, with about one fact and one question per `spacing`
+    /// tokens; it uses at most `length` tokens of `text`.
+    #[must_use]
+    pub fn document(&self, text: &[u32], length: usize, spacing: usize, random: &mut Random) -> Document {
+        let bins = distance_bins(length);
+        let mut asked = vec![0_usize; bins.len()];
+        let mut document = Document::default();
+        let mut pending: Vec<Written> = Vec::new();
+        let mut free = self.inner.clone();
+        random.shuffle(&mut free);
+        let mut text = text.iter().copied();
+        let chunk = spacing.saturating_sub(self.item_length() * 2).max(4);
+        while document.tokens.len() < length {
+            let run = chunk / 4 + random.below(chunk / 2 + 1);
+            for token in text.by_ref().take(run) {
+                document.push(token, Kind::Text);
+            }
+            if document.tokens.len() + self.item_length() > length {
+                for token in text.by_ref().take(length - document.tokens.len().min(length)) {
+                    document.push(token, Kind::Text);
+                }
+                if document.tokens.len() < length {
+                    break;
+                }
+                continue;
+            }
+            let ask = random.below(2) == 0;
+            if ask && let Some((bin, chosen)) = self.choose(&document, &bins, &asked, &pending, random) {
+                if let Some(count) = asked.get_mut(bin) {
+                    *count += 1;
+                }
+                let fact = pending.swap_remove(chosen);
+                self.write_question(&mut document, &fact);
+            } else if let (Some(k2), Some(v1)) = (free.pop(), free.pop()) {
+                let words = [self.draw(random), k2, v1, self.draw(random)];
+                pending.push(self.write_fact(&mut document, words));
+            }
+        }
+        document.truncate(length);
+        document
+    }
+
+    fn item_length(&self) -> usize {
+        4 + self.end.len() + self.fact.len().max(self.ask.len())
+    }
+
+    fn draw(&self, random: &mut Random) -> u32 {
+        self.outer.get(random.below(self.outer.len())).copied().unwrap_or_default()
+    }
+
+    /// The bin with the fewest questions so far that some unasked fact can serve, and that fact.
+    fn choose(
+        &self,
+        document: &Document,
+        bins: &[Range<usize>],
+        asked: &[usize],
+        pending: &[Written],
+        random: &mut Random,
+    ) -> Option<(usize, usize)> {
+        let answer_at = document.tokens.len() + self.ask.len() + 2;
+        let mut best: Option<(usize, Vec<usize>)> = None;
+        for (bin, range) in bins.iter().enumerate() {
+            let fits: Vec<usize> = (0..pending.len())
+                .filter(|&i| pending.get(i).is_some_and(|fact| range.contains(&(answer_at - fact.value_at))))
+                .collect();
+            let fewer = best.as_ref().is_none_or(|(chosen, _)| asked.get(bin) <= asked.get(*chosen));
+            if !fits.is_empty() && fewer {
+                best = Some((bin, fits));
+            }
+        }
+        let (bin, fits) = best?;
+        fits.get(random.below(fits.len())).map(|&fact| (bin, fact))
+    }
+
+    fn write_fact(&self, document: &mut Document, words: [u32; 4]) -> Written {
+        document.extend(&self.fact, Kind::Marker);
+        let value_at = document.tokens.len() + 2;
+        document.extend(&words, Kind::Random);
+        document.extend(&self.end, Kind::Marker);
+        Written { words, value_at }
+    }
+
+    fn write_question(&self, document: &mut Document, fact: &Written) {
+        document.extend(&self.ask, Kind::Marker);
+        let [k1, k2, v1, v2] = fact.words;
+        document.extend(&[k1, k2], Kind::Random);
+        let start = document.tokens.len();
+        document.extend(&[v1, v2], Kind::Answer);
+        document.questions.push(Question { answer: start..start + 2, fact: fact.value_at });
+        document.extend(&self.end, Kind::Marker);
+    }
+}
+
+impl Document {
+    fn push(&mut self, token: u32, kind: Kind) {
+        self.tokens.push(token);
+        self.kinds.push(kind);
+    }
+
+    fn extend(&mut self, tokens: &[u32], kind: Kind) {
+        for &token in tokens {
+            self.push(token, kind);
+        }
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.tokens.truncate(length);
+        self.kinds.truncate(length);
+        self.questions.retain(|question| question.answer.end <= length);
+    }
+}
+
+/// Random word-pieces with spans that are repeated later: what an induction circuit is learnt from.
+///
+/// First occurrences are [`Kind::Random`], the repeats after their first token [`Kind::Answer`].
+#[must_use]
+pub fn copying(pieces: &[u32], length: usize, random: &mut Random) -> Document {
+    let mut document = Document::default();
+    while document.tokens.len() < length {
+        let span = 4 + random.below(20);
+        let so_far = document.tokens.len();
+        if so_far > span && random.below(2) == 0 {
+            let start = random.below(so_far - span);
+            let repeated: Vec<u32> = document.tokens.iter().skip(start).take(span).copied().collect();
+            for (i, token) in repeated.into_iter().enumerate() {
+                document.push(token, if i == 0 { Kind::Random } else { Kind::Answer });
+            }
+        } else {
+            for _ in 0..span {
+                document.push(pieces.get(random.below(pieces.len().max(1))).copied().unwrap_or_default(), Kind::Random);
+            }
+        }
+    }
+    document.truncate(length);
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts::new([vec![1], vec![2], vec![3]], (600..1000).collect())
+    }
+
+    #[test]
+    fn a_document_has_its_length_and_every_answer_matches_its_fact() {
+        let text: Vec<u32> = (0..9000).map(|i| 4 + i % 500).collect();
+        let document = facts().document(&text, 8192, 64, &mut Random::new(5));
+        assert_eq!(document.tokens.len(), 8192);
+        assert_eq!(document.kinds.len(), 8192);
+        assert!(document.questions.len() > 80, "{}", document.questions.len());
+        for question in &document.questions {
+            let fact = &document.tokens[question.fact..question.fact + 2];
+            assert_eq!(fact, &document.tokens[question.answer.clone()]);
+            let keys = |at: usize| &document.tokens[at - 2..at];
+            assert_eq!(keys(question.fact), keys(question.answer.start));
+        }
+    }
+
+    #[test]
+    fn distances_are_balanced_over_the_bins() {
+        let text: Vec<u32> = (0..9000).map(|i| 4 + i % 500).collect();
+        let document = facts().document(&text, 8192, 64, &mut Random::new(6));
+        for bin in distance_bins(8192) {
+            let n = document.questions.iter().filter(|question| bin.contains(&question.distance())).count();
+            assert!(n >= 8, "{n} questions at distances {bin:?}");
+        }
+    }
+
+    #[test]
+    fn the_bins_end_at_the_length() {
+        assert_eq!(distance_bins(2048), vec![16..64, 64..256, 256..1024, 1024..2048]);
+        assert_eq!(distance_bins(8192).last(), Some(&(4096..8192)));
+        assert_eq!(distance_bins(16384).last(), Some(&(8192..16384)));
+        assert_eq!(distance_bins(3000).last(), Some(&(2048..3000)));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_document() {
+        let text: Vec<u32> = (0..3000).collect();
+        let make = |seed| facts().document(&text, 2048, 48, &mut Random::new(seed));
+        assert_eq!(make(7), make(7));
+        assert_ne!(make(7), make(8));
+    }
+}
