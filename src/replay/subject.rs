@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::attention::Positions;
 use super::cache::Cache;
@@ -142,7 +142,8 @@ impl Replay {
             layers.push(statistics::look_at(heads, look)?);
             Ok(())
         };
-        self.checkpoint.hidden(&self.tokens(tokens)?.f_unsqueeze(0)?, &positions, None, Some(&mut visit))?;
+        let _hidden =
+            self.checkpoint.hidden(&self.tokens(tokens)?.f_unsqueeze(0)?, &positions, None, Some(&mut visit))?;
         Ok(layers)
     }
 

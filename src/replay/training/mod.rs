@@ -21,7 +21,7 @@ use super::{Checkpoint, ReplayError};
 use crate::checkpoint::Config;
 use crate::positions::{AnyMethod, Method};
 use crate::recipe::Recipe;
-use crate::text::{Kind as TokenKind, TextError, Tokenizer};
+use crate::text::{Kind as TokenKind, TextError};
 use crate::units::{Seconds, Stretch, Tokens};
 use batch::Batches;
 use optimizer::AdamW;

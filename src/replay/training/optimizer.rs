@@ -86,9 +86,9 @@ impl AdamW {
         for parameter in &mut self.parameters {
             let gradient = parameter.weight.f_grad()?;
             let scaled = gradient.f_mul_scalar(scale)?;
-            parameter.first.f_lerp_(&scaled, 1.0 - beta1)?;
+            let _ = parameter.first.f_lerp_(&scaled, 1.0 - beta1)?;
             let _ = parameter.second.f_mul_scalar_(beta2)?;
-            parameter.second.f_addcmul_(&scaled, &scaled.f_mul_scalar(1.0 - beta2)?)?;
+            let _ = parameter.second.f_addcmul_(&scaled, &scaled.f_mul_scalar(1.0 - beta2)?)?;
             let root = parameter.second.f_sqrt()?.f_div_scalar(correction2.sqrt())?.f_add_scalar(EPSILON)?;
             if parameter.weight.dim() > 1 {
                 let _ = parameter.weight.f_mul_scalar_(1.0 - rate * self.settings.weight_decay)?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer as Inner};
@@ -32,12 +33,12 @@ pub(super) fn tokenizer(recipe: &Recipe, out: &Path) -> Result<Tokenizer, Traini
 /// The crate's reason.
 pub fn train_tokenizer(text: &str, vocabulary: usize) -> Result<String, String> {
     let special = ["<fact>", "<ask>", "<end>"].map(|marker| AddedToken::from(marker, true));
-    let mut trainer = BpeTrainerBuilder::new()
+    let mut trainer: TrainerWrapper = BpeTrainerBuilder::new()
         .show_progress(false)
         .vocab_size(vocabulary)
         .min_frequency(2)
         .special_tokens(special.to_vec())
-        .initial_alphabet(ByteLevel::alphabet())
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build()
         .into();
     let mut tokenizer = Inner::new(BPE::default());
