@@ -81,3 +81,6 @@ pub enum CheckpointError {
         shard: String,
     },
 }
+
+#[cfg(test)]
+mod tests;
