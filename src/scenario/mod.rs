@@ -2,16 +2,35 @@
 //!
 //! What the file says (`written`) and what is run ([`Scenario`]) are two types; [`load`] is the only road between them.
 
+mod check;
+mod error;
+mod explain;
+mod locate;
+mod written;
 pub(crate) mod yaml;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::findings::{Axis, Question};
+use crate::measurement::Cell;
 use crate::positions::AnyMethod;
 use crate::units::{Stretch, Tokens};
+
+pub use error::{Mistake, Place, ScenarioError};
+
+/// Reads and checks a scenario.
+///
+/// # Errors
+/// [`ScenarioError::Read`] and [`ScenarioError::TooLarge`] where the file cannot be read,
+/// [`ScenarioError::Mistakes`] where it says something that cannot be.
+pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
+    let text = yaml::read(path)?;
+    check::check(yaml::parse(path, &text)?, &yaml::Source::new(path, &text))
+}
 
 /// A checked scenario; every path is resolved and every number is in its range.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +55,8 @@ pub struct Scenario {
     pub methods: Vec<AnyMethod>,
     /// Factors of the grid, ascending, without duplicates; always holds the deployed one.
     pub factors: Vec<Stretch>,
+    /// Which combinations of them are measured.
+    pub grid: GridShape,
     /// Which probes run.
     pub probes: Vec<ProbeName>,
     /// How much each probe measures.
@@ -52,6 +73,87 @@ pub struct Scenario {
     pub expect: BTreeMap<Question, Axis>,
 }
 
+impl Scenario {
+    /// The cells to measure, each once: the unscaled model, the grid (it holds the deployed cell), and, where something
+    /// beyond the trained length is asked, the unscaled model with truncated context.
+    #[must_use]
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = vec![Cell::unscaled()];
+        for method in &self.methods {
+            for factor in &self.factors {
+                if self.grid == GridShape::Full || *method == self.deployed.0 || *factor == self.deployed.1 {
+                    cells.push(Cell::grid(method.clone(), *factor));
+                }
+            }
+        }
+        cells.push(self.deployed_cell());
+        let asks_beyond = |probe: &ProbeName| matches!(probe, ProbeName::LongRange | ProbeName::Retrieval);
+        if self.target > self.trained && self.probes.iter().any(asks_beyond) {
+            cells.push(Cell::truncated());
+        }
+        let mut seen = HashSet::new();
+        cells.retain(|cell| seen.insert(cell.id()));
+        cells
+    }
+
+    /// The cell as deployed.
+    #[must_use]
+    pub fn deployed_cell(&self) -> Cell {
+        Cell::grid(self.deployed.0.clone(), self.deployed.1)
+    }
+
+    /// The same question answered quickly, with wider intervals (`--quick`).
+    ///
+    /// Only the cross of the grid through the deployed cell, at most 4 documents with 3 deep windows each, no
+    /// attention, and latency in 3 blocks at 512 tokens and the trained length.
+    #[must_use]
+    pub fn quick(mut self) -> Self {
+        self.grid = GridShape::Cross;
+        // Without any other probe there would be nothing left to run.
+        if self.probes.iter().any(|probe| *probe != ProbeName::Attention) {
+            self.probes.retain(|probe| *probe != ProbeName::Attention);
+            self.sizes.attention_documents = 0;
+        }
+        self.sizes.documents = self.sizes.documents.min(4);
+        self.sizes.attention_documents = self.sizes.attention_documents.min(1);
+        self.sizes.short_windows = self.sizes.short_windows.min(3);
+        self.sizes.latency_lengths = vec![Tokens(512).min(self.trained), self.trained];
+        self.sizes.latency_lengths.dedup();
+        self.sizes.latency_blocks = self.sizes.latency_blocks.min(3);
+        self
+    }
+
+    /// Identifies the scenario as it was written: the BLAKE3 hash of its text, in hexadecimal.
+    ///
+    /// The quick form has another hash than the full one: their rows must not be mixed.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.text.as_bytes());
+        if self.grid == GridShape::Cross {
+            hasher.update(b"\0quick");
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The JSON schema (draft 7) of a scenario's file, indented; editors check and complete with it.
+    #[must_use]
+    pub fn schema() -> String {
+        let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<written::Written>();
+        format!("{:#}", schema.as_value())
+    }
+}
+
+/// Which combinations of methods and factors are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GridShape {
+    /// Every method at every factor.
+    Full,
+    /// The deployed method at every factor, and every method at the deployed factor.
+    Cross,
+}
+
 /// A probe that a scenario can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +168,35 @@ pub enum ProbeName {
     Attention,
     /// Prefill and decode time.
     Latency,
+}
+
+impl ProbeName {
+    /// Every probe, in the order of the documentation.
+    pub const ALL: [Self; 5] = [Self::ShortRange, Self::LongRange, Self::Retrieval, Self::Attention, Self::Latency];
+
+    /// The name in files: `short_range`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ShortRange => "short_range",
+            Self::LongRange => "long_range",
+            Self::Retrieval => "retrieval",
+            Self::Attention => "attention",
+            Self::Latency => "latency",
+        }
+    }
+
+    /// The question that it answers; attention explains and decides nothing.
+    #[must_use]
+    pub fn question(self) -> Option<Question> {
+        match self {
+            Self::ShortRange => Some(Question::ShortRange),
+            Self::LongRange => Some(Question::LongRange),
+            Self::Retrieval => Some(Question::Retrieval),
+            Self::Attention => None,
+            Self::Latency => Some(Question::Latency),
+        }
+    }
 }
 
 /// How much is measured.

@@ -1,0 +1,185 @@
+//! What a scenario's file says, word by word; the doc comments become the descriptions in `gyro schema`.
+//!
+//! No flatten, no untagged and no tagged enums: with them the YAML crate no longer knows where a mistake is.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::ProbeName;
+use crate::findings::{Axis, Question};
+use crate::positions::{AnyMethod, Method};
+
+/// One question about a model whose context was stretched, and everything that is needed to answer it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Gyro scenario")]
+pub(super) struct Written {
+    /// The question in your own words; it heads the report.
+    pub(super) question: String,
+    /// Folder of the checkpoint in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`), relative to this file.
+    pub(super) checkpoint: String,
+    /// The context length that the checkpoint was trained at, in tokens.
+    pub(super) trained: usize,
+    /// The context length to serve, in tokens; at least `trained`.
+    pub(super) target: usize,
+    /// The stretch as it is deployed: what is suspected.
+    pub(super) deployed: Retrofit,
+    /// What to try instead; every method is measured at every factor.
+    pub(super) ablate: Axes,
+    /// What to measure.
+    pub(super) probes: Vec<ProbeName>,
+    /// How much to measure; more takes longer and narrows the intervals.
+    #[serde(default)]
+    pub(super) sizes: WrittenSizes,
+    /// How much worse is still accepted, for each question.
+    #[serde(default)]
+    pub(super) tolerance: WrittenTolerance,
+    /// File of UTF-8 text that the model has not seen, relative to this file; by default `held-out.txt` in the checkpoint's folder.
+    #[serde(default)]
+    pub(super) text: Option<String>,
+    /// Seed of everything that is drawn: facts, windows, resamples.
+    #[serde(default = "seed")]
+    pub(super) seed: u64,
+    /// Questions that must be decided: `undecided` on one of them ends the run with exit code 2. By default every question that the probes answer.
+    #[serde(default)]
+    pub(super) decide: Option<Vec<Question>>,
+    /// The axis that the diagnosis is expected to blame, for each question; turns the scenario into a test.
+    #[serde(default)]
+    pub(super) expect: BTreeMap<Question, ExpectedCause>,
+}
+
+fn seed() -> u64 {
+    17
+}
+
+/// A positional method with its factor.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retrofit {
+    /// The positional method: a name, or a name with parameters.
+    #[schemars(with = "MethodForm")]
+    pub(super) method: AnyMethod,
+    /// The scaling factor, usually target / trained; 1 leaves the context as trained.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) factor: f64,
+}
+
+/// The axes of the grid.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Axes {
+    /// Positional methods, each a name or a name with parameters; the deployed one is added if it is missing.
+    #[schemars(with = "Vec<MethodForm>", length(min = 1))]
+    pub(super) methods: Vec<AnyMethod>,
+    /// Scaling factors; the deployed one is added if it is missing.
+    #[schemars(length(min = 1), inner(range(min = 1, max = 1024)))]
+    pub(super) factors: Vec<f64>,
+}
+
+/// How much is measured.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenSizes {
+    /// Documents of the target length; everything is paired by document.
+    #[schemars(range(min = 2, max = 1000))]
+    pub(super) documents: usize,
+    /// Windows of 256 tokens placed deep in each document.
+    #[schemars(range(min = 1, max = 64))]
+    pub(super) short_windows: usize,
+    /// Documents whose attention is looked at; at most `documents`.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) attention_documents: usize,
+    /// One query in so many is looked at.
+    #[schemars(range(min = 1, max = 4096))]
+    pub(super) attention_every: usize,
+    /// Context lengths at which latency is measured, in tokens; by default 512, `trained` and `target`.
+    pub(super) latency_lengths: Option<Vec<usize>>,
+    /// Interleaved blocks of timings at each length.
+    #[schemars(range(min = 3, max = 1000))]
+    pub(super) latency_blocks: usize,
+    /// Tokens decoded in each timing.
+    #[schemars(range(min = 1, max = 4096))]
+    pub(super) decode_tokens: usize,
+}
+
+impl Default for WrittenSizes {
+    fn default() -> Self {
+        Self {
+            documents: 8,
+            short_windows: 7,
+            attention_documents: 1,
+            attention_every: 16,
+            latency_lengths: None,
+            latency_blocks: 6,
+            decode_tokens: 16,
+        }
+    }
+}
+
+/// Changes that are accepted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenTolerance {
+    /// Rise of the loss with at most 256 tokens of context, in nats per token.
+    #[schemars(range(min = 0))]
+    pub(super) short_range: f64,
+    /// Rise of the loss beyond the trained length, in nats per token.
+    #[schemars(range(min = 0))]
+    pub(super) long_range: f64,
+    /// Fall of the share of facts that are recalled, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub(super) retrieval: f64,
+    /// Time of the deployed model divided by the reference's: 1.05 accepts 5 % more.
+    #[schemars(range(min = 1))]
+    pub(super) latency: f64,
+}
+
+impl Default for WrittenTolerance {
+    fn default() -> Self {
+        Self { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 }
+    }
+}
+
+/// What the diagnosis of one question is expected to say.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExpectedCause {
+    /// The axis to blame; `none` where nothing may be worse.
+    pub(super) axis: Axis,
+}
+
+/// The form of an [`AnyMethod`] for the schema, made from the list of methods.
+struct MethodForm;
+
+impl JsonSchema for MethodForm {
+    fn schema_name() -> Cow<'static, str> {
+        "Method".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let known = AnyMethod::NAMES.iter().filter_map(|name| AnyMethod::named(name));
+        let (bare, with_parameters): (Vec<_>, serde_json::Map<_, _>) = known
+            .map(|method| {
+                let (name, summary) = (method.name(), method.summary());
+                let parameters = serde_json::json!({ "type": "object", "description": summary });
+                (serde_json::json!({ "const": name, "description": summary }), (name.to_owned(), parameters))
+            })
+            .unzip();
+        json_schema!({
+            "description": "A positional method: its name, or its name with parameters.",
+            "anyOf": [
+                { "oneOf": bare },
+                {
+                    "type": "object",
+                    "properties": with_parameters,
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                    "maxProperties": 1
+                }
+            ]
+        })
+    }
+}
