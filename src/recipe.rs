@@ -108,15 +108,17 @@ impl Recipe {
     /// Reads and checks a recipe; its paths come back resolved.
     ///
     /// # Errors
-    /// [`ScenarioError`] with file, line and what was expected.
+    /// [`ScenarioError`] with file, line, what was expected and a hint.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let mut recipe: Self = yaml::load(path)?;
+        let text = yaml::read(path)?;
+        let mut recipe: Self = yaml::parse(path, &text)?;
+        if let Some((at, expected)) = recipe.problem() {
+            let source = yaml::Source::new(path, &text);
+            return Err(source.wrong(at, format!("`{at}` is out of its range"), expected, HINT).into());
+        }
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         recipe.text = folder.join(&recipe.text);
         recipe.held_out = folder.join(&recipe.held_out);
-        if let Some(problem) = recipe.problem() {
-            return Err(ScenarioError::invalid(path, &problem));
-        }
         Ok(recipe)
     }
 
@@ -142,31 +144,35 @@ impl Recipe {
         })
     }
 
-    fn problem(&self) -> Option<String> {
+    /// The first key that is out of its range, and what is expected of it.
+    fn problem(&self) -> Option<(&'static str, &'static str)> {
         let model = &self.model;
+        let heads = model.heads;
         let checks = [
-            (model.vocabulary >= 600, "`model.vocabulary` must be at least 600"),
-            (model.heads > 0 && model.width.is_multiple_of(model.heads), "`model.width` must be a multiple of `model.heads`"),
-            (model.heads > 0 && (model.width / model.heads).is_multiple_of(2), "the width of a head must be even"),
-            (
-                model.kv_heads > 0 && model.heads.is_multiple_of(model.kv_heads),
-                "`model.heads` must be a multiple of `model.kv_heads`",
-            ),
-            (model.layers > 0 && model.feed_forward > 0, "`model.layers` and `model.feed_forward` must be at least 1"),
-            (model.theta > 1.0, "`model.theta` must be above 1"),
-            (!self.stages.is_empty(), "`stages` must hold at least one"),
+            (model.vocabulary >= 600, "model.vocabulary", "at least 600: 256 bytes and enough word-pieces for facts"),
+            (heads > 0 && model.width.is_multiple_of(2 * heads), "model.width", "an even multiple of `model.heads`"),
+            (model.kv_heads > 0 && heads.is_multiple_of(model.kv_heads), "model.kv_heads", "a divisor of `model.heads`"),
+            (model.layers > 0, "model.layers", "at least 1"),
+            (model.feed_forward > 0, "model.feed_forward", "at least 1"),
+            (model.theta.is_finite() && model.theta > 1.0, "model.theta", "a number above 1"),
+            (!self.stages.is_empty(), "stages", "at least one stage"),
             (
                 self.stages.iter().all(|stage| stage.length >= 16 && stage.batch > 0 && stage.tokens > 0),
-                "a stage needs `length` of at least 16, and `batch` and `tokens` of at least 1",
+                "stages",
+                "a `length` of at least 16, `batch` and `tokens` of at least 1 in every stage",
             ),
             (
                 self.stages.last().is_some_and(|stage| stage.length == model.trained),
-                "the last stage's `length` must be `model.trained`",
+                "stages",
+                "a last stage whose `length` is `model.trained`",
             ),
-            (self.fact_spacing >= 16, "`fact_spacing` must be at least 16"),
-            (self.save_every > 0, "`save_every` must be at least 1"),
-            (self.optimizer.peak > 0.0 && self.optimizer.clip > 0.0, "`optimizer.peak` and `.clip` must be above 0"),
+            (self.fact_spacing >= 16, "fact_spacing", "at least 16"),
+            (self.save_every > 0, "save_every", "at least 1"),
+            (self.optimizer.peak > 0.0, "optimizer.peak", "a number above 0"),
+            (self.optimizer.clip > 0.0, "optimizer.clip", "a number above 0"),
         ];
-        checks.into_iter().find(|(fine, _)| !fine).map(|(_, problem)| problem.to_owned())
+        checks.into_iter().find(|(fine, ..)| !fine).map(|(_, at, expected)| (at, expected))
     }
 }
+
+const HINT: &str = "`models/reference/rope-2k.yaml` is a recipe that works";

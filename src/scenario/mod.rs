@@ -230,13 +230,3 @@ pub struct Tolerance {
     /// Ratio deployed to reference (default 1.05).
     pub latency: f64,
 }
-
-/// Why a scenario cannot be run.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ScenarioError(String);
-impl ScenarioError {
-    /// A file that is wrong as a whole.
-    #[must_use]
-    pub fn invalid(path: &std::path::Path, problem: &str) -> Self { Self(format!("{}: {problem}", path.display())) }
-}
