@@ -29,7 +29,7 @@ pub enum Arm {
 }
 
 /// One combination of method, factor and implementation condition.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// The positional method with its parameters.
     pub method: AnyMethod,
