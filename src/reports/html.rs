@@ -23,12 +23,13 @@ impl Report for Html {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n\
              <body>\n<main>\n<header>\n<p class=\"origin\">Gyro \u{b7} {} \u{b7} deployed: {} \u{b7} {}</p>\n\
-             <h1>{}</h1>\n<p class=\"answer\">{}</p>\n",
+             <h1>{}</h1>\n<p class=\"answer {}\">{}</p>\n",
             escape(&findings.question),
             escape(&findings.scenario),
             escape(&findings.deployed),
             escape(&story.run.provenance.started),
             escape(&findings.question),
+            class(gravest(story)),
             escape(&findings.answer),
         );
         if story.rulings.rows.is_empty() {
@@ -104,6 +105,13 @@ fn cell(entry: &Entry) -> String {
             format!("<td><span class=\"ruling {}\">{symbol} {words}</span></td>", class(*ruling))
         }
     }
+}
+
+/// The ruling that colours the answer.
+fn gravest(story: &Story<'_>) -> Ruling {
+    let order = [Ruling::Worse, Ruling::Undecided, Ruling::Incomparable, Ruling::Better];
+    let verdicts = &story.run.findings.verdicts;
+    order.into_iter().find(|ruling| verdicts.iter().any(|v| v.ruling == *ruling)).unwrap_or(Ruling::WithinNoise)
 }
 
 fn class(ruling: Ruling) -> &'static str {

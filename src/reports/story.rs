@@ -2,7 +2,7 @@
 
 use super::figures::{Figure, Of, anywhere, curve};
 use super::{ReportError, Run, charts, numbers};
-use crate::findings::{Cause, GridCell, GridSummary, Question, Ruling, Verdict};
+use crate::findings::{Axis, Cause, GridCell, GridSummary, Question, Ruling, Verdict};
 use crate::measurement::Quantity;
 
 /// A run told in order; every format writes down the same story.
@@ -146,7 +146,7 @@ impl<'a> Story<'a> {
         }
         let useless = useless(self.run);
         if !useless.is_empty() {
-            self.blocks.push(Block::Subheading("What does not repair it".to_owned()));
+            self.blocks.push(Block::Subheading("What leaves damage".to_owned()));
             self.blocks.push(Block::List(useless));
         }
     }
@@ -180,8 +180,9 @@ impl<'a> Story<'a> {
             if !lines.is_empty() {
                 self.blocks.push(Block::List(lines));
             }
-            self.blocks.push(grid_table(grid));
         }
+        self.blocks.push(Block::Subheading("Every cell against the reference".to_owned()));
+        self.blocks.push(grid_table(&self.run.findings.grid));
     }
 
     fn probes(&mut self) {
@@ -228,7 +229,7 @@ impl<'a> Story<'a> {
             })
             .collect();
         if !price.is_empty() {
-            self.blocks.push(Block::Subheading("Its price".to_owned()));
+            self.blocks.push(Block::Subheading("What it gains and what it costs".to_owned()));
             self.blocks.push(table(&["Question", "Value", "Change", "Ruling", "n"], price));
         }
         if !advice.rejected.is_empty() {
@@ -252,7 +253,7 @@ impl<'a> Story<'a> {
         remarks.extend(self.run.findings.notes.iter().cloned());
         for expectation in &self.run.findings.expectations {
             remarks.push(format!(
-                "The scenario expects `{}` as the cause of {}; found: `{}` ({}).",
+                "The scenario expects the cause {} for {}; found: {} ({}).",
                 expectation.expected.name(),
                 expectation.question.words(),
                 expectation.found.name(),
@@ -398,6 +399,17 @@ fn causes_table(causes: &[Cause]) -> Block {
                 (repair.cell.clone(), format!("{}{interval}, n = {}", numbers::percent(e.point), e.n))
             },
         );
+        if cause.axis == Axis::None {
+            let dash = || number("\u{2013}");
+            return vec![
+                text(capitalised(cause.question.words())),
+                text("no damage"),
+                text(""),
+                dash(),
+                text(""),
+                dash(),
+            ];
+        }
         vec![
             text(capitalised(cause.question.words())),
             text(cause.axis.name()),
@@ -435,13 +447,40 @@ fn measured(unit: &str, cell: &GridCell) -> Vec<Entry> {
     ]
 }
 
-fn grid_table(grid: &GridSummary) -> Block {
-    let rows = grid.cells.iter().map(|cell| {
-        let mut row = vec![text(&cell.method), number(format!("x{}", cell.factor))];
-        row.extend(measured(&grid.unit, cell));
-        row
+/// One row for each cell, one column for each question.
+fn grid_table(grids: &[GridSummary]) -> Block {
+    let mut labels: Vec<String> = Vec::new();
+    for label in grids.iter().flat_map(|grid| &grid.cells).map(label) {
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    let mut head = vec!["Cell".to_owned()];
+    head.extend(grids.iter().map(|grid| {
+        let unit = numbers::suffix(&grid.unit);
+        let unit = if unit.is_empty() { String::new() } else { format!(", {unit}") };
+        let confidence = grid.cells.first().map_or(0.95, |cell| cell.change.confidence);
+        let n = grid.cells.iter().map(|cell| cell.change.n).max().unwrap_or(0);
+        let words = capitalised(grid.question.words());
+        format!("{words}{unit} [{}, n = {n}]", numbers::percent(confidence))
+    }));
+    let rows = labels.into_iter().map(|name| {
+        let changes = grids.iter().map(|grid| match grid.cells.iter().find(|cell| label(cell) == name) {
+            Some(cell) => {
+                let change = numbers::estimate(&grid.unit, &cell.change, numbers::change);
+                let change = change.replace(&format!(" {}", grid.unit), "");
+                number(format!("{} {change}", numbers::symbol(cell.ruling)))
+            }
+            None => number("\u{2013}"),
+        });
+        std::iter::once(text(&name)).chain(changes).collect()
     });
-    table(&["Method", "Factor", "Value", "Change", "Ruling", "n"], rows.collect())
+    Block::Table(Table { head, rows: rows.collect() })
+}
+
+/// A cell of the grid as the cell itself writes it.
+fn label(cell: &GridCell) -> String {
+    if cell.factor > 1.0 { format!("{} x{}", cell.method, cell.factor) } else { cell.method.clone() }
 }
 
 /// For each damaged question, the cells that leave it damaged.
@@ -449,9 +488,6 @@ fn useless(run: &Run<'_>) -> Vec<String> {
     let damaged = run.findings.verdicts.iter().filter(|verdict| verdict.ruling == Ruling::Worse);
     let sentences = damaged.filter_map(|verdict| {
         let grid = run.findings.grid.iter().find(|grid| grid.question == verdict.question)?;
-        let label = |cell: &GridCell| {
-            if cell.factor > 1.0 { format!("{} x{}", cell.method, cell.factor) } else { cell.method.clone() }
-        };
         let cells: Vec<String> = grid
             .cells
             .iter()
@@ -460,7 +496,7 @@ fn useless(run: &Run<'_>) -> Vec<String> {
             .collect();
         (!cells.is_empty()).then(|| {
             format!(
-                "{} stays worse than the reference with: {}.",
+                "{} is still worse than the reference with {}.",
                 capitalised(verdict.question.words()),
                 cells.join(", ")
             )

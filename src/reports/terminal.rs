@@ -18,7 +18,7 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
         page.push_str(&painted(&line, "1", color));
         page.push('\n');
     }
-    page.push_str(&format!("\n{:<18}{:<17}{:<30}{}\n", "question", "ruling", "change [interval], n", "accepted"));
+    page.push_str(&format!("\n{:<18}{:<16}{:<30}{}\n", "question", "ruling", "change [interval], n", "accepted"));
     if findings.verdicts.is_empty() {
         page.push_str("no question was ruled on\n");
     }
@@ -56,24 +56,22 @@ fn ruling_line(verdict: &Verdict, color: bool) -> String {
     let change = verdict.change.map_or_else(
         || "not comparable".to_owned(),
         |e| {
-            let text = numbers::estimate("", &e, |_, x| numbers::change("", x));
-            let text = match unit {
-                "share" | "ratio" => numbers::estimate(unit, &e, numbers::change),
-                _ => text,
-            };
+            // The unit stands once in the line, behind the accepted change.
+            let text = numbers::estimate(unit, &e, numbers::change);
+            let text = text.replace(&format!(" {unit}"), "").replace(" points", "");
             format!("{text}, {}", e.n)
         },
     );
     let accepted = [numbers::tolerance(unit, verdict.tolerance).as_str(), numbers::suffix(unit)].join(" ");
     let ruling = format!("{} {}", numbers::symbol(verdict.ruling), verdict.ruling.words());
-    let ruling = painted(&format!("{ruling:<17}"), code(verdict.ruling), color);
+    let ruling = painted(&format!("{ruling:<16}"), code(verdict.ruling), color);
     let (question, accepted) = (asked(verdict), accepted.trim_end().to_owned());
-    let room = WIDTH - 18 - 17;
+    let room = WIDTH - 18 - 16;
     let rest = format!("{change:<29} {accepted}");
     if rest.chars().count() <= room {
         return format!("{question:<18}{ruling}{rest}\n");
     }
-    format!("{question:<18}{ruling}{change}\n{:<35}accepted: {accepted}\n", "")
+    format!("{question:<18}{ruling}{change}\n{:<34}accepted: {accepted}\n", "")
 }
 
 fn causes(page: &mut String, causes: &[Cause]) {

@@ -79,7 +79,7 @@ fn quality(cell: &Cell) -> Vec<Measurement> {
 
 fn attention(cell: &Cell) -> Vec<Measurement> {
     let bins = [(0, 16), (16, 256), (256, 1024), (1024, 2048), (2048, 4096), (4096, 8192)];
-    let spread = if cell.method.name() == "linear" { 0.55 } else { 0.78 - 0.01 * cell.factor.0 };
+    let spread = if cell.method.name() == "linear" { 0.75 - 0.05 * cell.factor.0 } else { 0.78 - 0.01 * cell.factor.0 };
     let mut rows = Vec::new();
     for layer in 0..4 {
         let mut left = 1.0;

@@ -132,6 +132,7 @@ impl<'a> Table<'a> {
             canvas.rectangle((NAMES + 58.0 + 22.0 * part as f64, y - 7.0), (22.0, 14.0), color(share))?;
         }
         let end = NAMES + 58.0 + 22.0 * PARTS as f64;
+        canvas.frame(((NAMES + 58.0, y - 7.0), (end - NAMES - 58.0, 14.0)), FAINT, 1.0)?;
         canvas.text((end + 8.0, y), "worse than the reference", Type::small(Anchor::Start))
     }
 
@@ -156,8 +157,7 @@ impl<'a> Table<'a> {
             Square::NotRun => canvas.text(centre, "not run", Type::small(Anchor::Middle))?,
         }
         if label == self.run.findings.deployed {
-            let ((x, y), (w, h)) = inner;
-            canvas.line(&[(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y - 1.0)], INK, 2.5)?;
+            canvas.frame(inner, INK, 2.5)?;
         }
         Ok(())
     }
@@ -173,15 +173,17 @@ impl<'a> Table<'a> {
         let fill = color(share);
         let ink = if share.is_finite() && share < -0.6 { WHITE } else { INK };
         canvas.rectangle(corner, size, if share.is_finite() { fill } else { FAINT })?;
+        canvas.frame((corner, size), FAINT, 1.0)?;
         let unit = &self.grid.unit;
         let value = numbers::value(unit, cell.value.point);
         let large = Type { size: 15.0, bold: true, color: ink, anchor: Anchor::Middle };
-        canvas.text((x, y - 11.0), &value, large)?;
+        let lift = if self.mark(cell).is_some() { 6.0 } else { 0.0 };
+        canvas.text((x, y - 10.0 - lift), &value, large)?;
         let under = format!("{} {}", numbers::symbol(cell.ruling), numbers::change(unit, cell.change.point));
-        canvas.text((x, y + 8.0), &under, Type { color: ink, ..Type::plain(Anchor::Middle) })?;
+        canvas.text((x, y + 9.0 - lift), &under, Type { color: ink, ..Type::plain(Anchor::Middle) })?;
         if let Some(mark) = self.mark(cell) {
             let look = Type { size: 10.5, bold: true, color: ink, anchor: Anchor::Middle };
-            canvas.text((x, y + 22.0), mark, look)?;
+            canvas.text((x, y + 18.0), mark, look)?;
         }
         Ok(())
     }

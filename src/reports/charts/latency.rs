@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::{Axis, Line, Panel, Pen, Scale, draw, tick};
+use super::lines::{Axis, Line, Panel, Pen, Scale, documents, draw, tick};
 use super::{Figure, ReportError, Run};
 use crate::measurement::{Cell, Outcome, Quantity};
 use crate::reports::figures::{Role, role, rows};
+use crate::reports::numbers;
 use crate::stats::Estimate;
 
 /// Seconds by length and block.
@@ -39,10 +40,12 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         mark: None,
     };
     let title = "Latency by length";
-    let caption = "Lines are medians over interleaved blocks, bands run from the fastest to the slowest block. In the \
-                   ratios, 1 means no slower than the unscaled model; the control times the unscaled model against \
-                   itself, and what lies inside its band is noise of the machine."
-        .to_owned();
+    let caption = format!(
+        "Lines are medians over {}, bands run from the fastest to the slowest. In the ratios, 1 means no slower than \
+         the unscaled model; the control times the unscaled model against itself, and what lies inside its band is \
+         noise of the machine.",
+        numbers::counted(documents(&panels), "interleaved block"),
+    );
     let alt = words(&panels);
     let svg = draw(title, &alt, &panels, &axis, Some(2), scale)?;
     Ok(Some(Figure { name: "latency_by_length".into(), title: title.into(), caption, alt, svg }))
@@ -54,10 +57,10 @@ fn scale(panel: &Panel) -> Scale {
     let top = ends().map(|e| e.high).fold(0.0, f64::max);
     if panel.level.is_none() {
         let number = if top < 1.0 { |x: f64| format!("{x:.2}") } else { |x: f64| format!("{x:.1}") };
-        return Scale { low: 0.0, high: (top * 1.08).max(1e-9), number };
+        return Scale { low: 0.0, high: (top * 1.08).max(1e-9), logarithmic: false, number };
     }
     let reach = ends().map(|e| (e.high - 1.0).abs().max((e.low - 1.0).abs())).fold(0.1, f64::max) * 1.1;
-    Scale { low: (1.0 - reach).max(0.0), high: 1.0 + reach, number: |x| format!("{x:.2}") }
+    Scale { low: (1.0 - reach).max(0.0), high: 1.0 + reach, logarithmic: false, number: |x| format!("{x:.2}") }
 }
 
 /// Every cell's timings of a quantity.

@@ -87,8 +87,29 @@ pub(super) struct Scale {
     pub(super) low: f64,
     /// Highest value; what is higher is drawn at the edge with an arrow and its number.
     pub(super) high: f64,
+    /// Whether equal steps are equal ratios; `low` is then above 0, and what is lower is held at the edge.
+    pub(super) logarithmic: bool,
     /// Writes a tick.
     pub(super) number: fn(f64) -> String,
+}
+
+impl Scale {
+    /// How far up a value lies: 0 at the low end, 1 at the high one.
+    fn share(self, value: f64) -> f64 {
+        let measure = |x: f64| if self.logarithmic { x.max(self.low).max(f64::MIN_POSITIVE).log10() } else { x };
+        let (low, high) = (measure(self.low), measure(self.high));
+        ((measure(value) - low) / (high - low).max(1e-9)).clamp(0.0, 1.0)
+    }
+
+    /// Round values inside the range.
+    fn ticks(self) -> Vec<f64> {
+        if !self.logarithmic {
+            return steps(self.low, self.high);
+        }
+        let power = |x: f64| x.max(f64::MIN_POSITIVE).log10();
+        let (first, last) = ((power(self.low) - 1e-6).ceil() as i32, (power(self.high) + 1e-6).floor() as i32);
+        (first..=last).map(|exponent| 10_f64.powi(exponent)).collect()
+    }
 }
 
 /// The middle of a bin on a logarithmic axis.
@@ -97,10 +118,10 @@ pub(super) fn middle(bin: Bin) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// The edges of a bin on a logarithmic axis; a bin from 0 is drawn as two octaves.
+/// The edges of a bin on a logarithmic axis; a bin from 0 is drawn as one octave.
 fn edges((from, to): Bin) -> (f64, f64) {
     let high = f64::from(to.max(1)).log2();
-    if from == 0 { (high - 2.0, high) } else { (f64::from(from).log2(), high) }
+    if from == 0 { (high - 1.0, high) } else { (f64::from(from).log2(), high) }
 }
 
 /// Short for a tick: `256`, `2k`.
@@ -123,6 +144,11 @@ pub(super) fn axis_of(bins: &[Bin], title: &str, trained: u32) -> Axis {
     let at = f64::from(trained.max(1)).log2();
     let mark = (at > ends.0 && at < ends.1).then(|| (at, "trained length".to_owned()));
     Axis { title: title.to_owned(), ends, ticks: places, mark }
+}
+
+/// The most documents that any point rests on.
+pub(super) fn documents(panels: &[Panel]) -> usize {
+    panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points).map(|p| p.1.n).max().unwrap_or(0)
 }
 
 /// One panel for each method that scales, each with the unscaled model and the reference; and all bins that occur.
@@ -224,8 +250,7 @@ impl<'a> Frame<'a> {
 
     /// The height of a value; what lies outside the range is held at its edge.
     fn y(&self, value: f64) -> f64 {
-        let share = (value - self.scale.low) / (self.scale.high - self.scale.low).max(1e-9);
-        self.bottom - share.clamp(0.0, 1.0) * (self.bottom - self.top)
+        self.bottom - self.scale.share(value) * (self.bottom - self.top)
     }
 
     fn draw(&self, canvas: &Canvas<'_>, panel: &Panel) -> Result<(), ReportError> {
@@ -245,7 +270,7 @@ impl<'a> Frame<'a> {
     }
 
     fn axes(&self, canvas: &Canvas<'_>) -> Result<(), ReportError> {
-        for value in steps(self.scale.low, self.scale.high) {
+        for value in self.scale.ticks() {
             let y = self.y(value);
             canvas.line(&[(self.left, y), (self.right, y)], FAINT, 1.0)?;
             canvas.text((self.left - 6.0, y), &(self.scale.number)(value), Type::small(Anchor::End))?;
@@ -337,9 +362,9 @@ fn apart(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     places
 }
 
-/// About five round values inside a range.
+/// About six round values inside a range.
 fn steps(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low).max(1e-9) / 5.0;
+    let rough = (high - low).max(1e-9) / 6.0;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough).unwrap_or(rough);
     let (first, last) = ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);

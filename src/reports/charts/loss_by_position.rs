@@ -1,6 +1,6 @@
 //! Loss by position for every cell: where the damage is.
 
-use super::lines::{Panel, Scale, axis_of, by_method, draw};
+use super::lines::{Panel, Scale, axis_of, by_method, documents, draw};
 use super::{Figure, ReportError, Run};
 use crate::measurement::Quantity;
 use crate::reports::figures::{Of, Role, bin_words, ends_words, not_finite, of_role, positions};
@@ -19,9 +19,10 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
     let axis = axis_of(&bins, "position in the text, tokens", trained);
     let scale = range(&panels);
     let caption = format!(
-        "Lower is better. {}Bands are 95% intervals of the mean over documents. The vertical axis does not start at \
+        "Lower is better. {}Bands are 95% intervals of the mean over {}. The vertical axis does not start at \
          0{}.{}",
         comparison(run),
+        numbers::counted(documents(&panels), "document"),
         if clipped(&panels, scale.high) { "; what lies above it is shown by an arrow and its number" } else { "" },
         not_finite(run, &OF),
     );
@@ -73,7 +74,7 @@ fn range(panels: &[Panel]) -> Scale {
     let room = ((most - low) * 2.0).max(0.5);
     let high = top.min(low + room);
     let margin = (high - low) * 0.06;
-    Scale { low: (low - margin).max(0.0), high: high + margin, number: |x| format!("{x:.1}") }
+    Scale { low: (low - margin).max(0.0), high: high + margin, logarithmic: false, number: |x| format!("{x:.1}") }
 }
 
 fn clipped(panels: &[Panel], high: f64) -> bool {

@@ -130,6 +130,17 @@ impl Canvas<'_> {
         self.area.draw(&Rectangle::new(corners, color.filled())).map_err(failed)
     }
 
+    /// The outline of a rectangle; its own mitred corner closes it.
+    fn frame(
+        &self,
+        ((x, y), (w, h)): ((f64, f64), (f64, f64)),
+        color: RGBColor,
+        width: f64,
+    ) -> Result<(), ReportError> {
+        let start = (x, y - width / 2.0);
+        self.line(&[start, (x, y + h), (x + w, y + h), (x + w, y), (x, y)], color, width)
+    }
+
     fn circle(&self, (x, y): (f64, f64), radius: f64, color: RGBColor) -> Result<(), ReportError> {
         self.area.draw(&Circle::new((dot(x), dot(y)), dot(radius), color.filled())).map_err(failed)
     }

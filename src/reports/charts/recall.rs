@@ -1,9 +1,10 @@
 //! Recall of facts by distance for every cell.
 
-use super::lines::{Scale, axis_of, by_method, draw};
+use super::lines::{Scale, axis_of, by_method, documents, draw};
 use super::{Figure, ReportError, Run};
 use crate::measurement::Quantity;
 use crate::reports::figures::{Of, Role, distances, ends_words, not_finite, of_role};
+use crate::reports::numbers;
 
 const OF: Of = Of { probe: "retrieval", quantity: Quantity::Recall, bin: distances };
 
@@ -22,12 +23,13 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         .collect();
     let caption = format!(
         "Higher is better; a line that falls to the right of the trained length has lost what lies far back. {} Bands \
-         are 95% intervals of the mean over documents.{}",
+         are 95% intervals of the mean over {}.{}",
         words.join(" "),
+        numbers::counted(documents(&panels), "document"),
         not_finite(run, &OF),
     );
     let alt = format!("Share of facts recalled by distance, one panel for each method. {}", words.join(" "));
-    let scale = Scale { low: 0.0, high: 1.0, number: |x| format!("{:.0}%", x * 100.0) };
+    let scale = Scale { low: 0.0, high: 1.0, logarithmic: false, number: |x| format!("{:.0}%", x * 100.0) };
     let svg = draw(title, &alt, &panels, &axis, None, |_| scale)?;
     Ok(Some(Figure { name: "recall_by_distance".into(), title: title.into(), caption, alt, svg }))
 }
