@@ -1,0 +1,221 @@
+//! From rows to figures: the means that the charts draw, and the picture with its words.
+
+use std::collections::BTreeMap;
+
+use super::{Run, numbers};
+use crate::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity};
+use crate::stats::Estimate;
+use crate::units::Stretch;
+
+/// A picture, and the words that belong to it.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Its file's name without the ending; formats refer to it by this name.
+    pub name: String,
+    /// A short title.
+    pub title: String,
+    /// What to see in it.
+    pub caption: String,
+    /// What it shows, for those who do not see it.
+    pub alt: String,
+    /// The picture.
+    pub svg: String,
+}
+
+impl Figure {
+    /// Its path in the run's folder.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("charts/{}.svg", self.name)
+    }
+}
+
+/// A range of positions or distances: from (included), to (excluded).
+pub(super) type Bin = (u32, u32);
+
+/// A cell's means by bin, ascending.
+pub(super) type Curve = Vec<(Bin, Estimate)>;
+
+/// What a curve is made of.
+pub(super) struct Of {
+    /// The probe's name.
+    pub(super) probe: &'static str,
+    /// The quantity.
+    pub(super) quantity: Quantity,
+    /// The bin of a reading; readings without one do not count.
+    pub(super) bin: fn(&Place) -> Option<Bin>,
+}
+
+/// The bin of positions.
+pub(super) fn positions(at: &Place) -> Option<Bin> {
+    at.from.zip(at.to)
+}
+
+/// The bin of distances.
+pub(super) fn distances(at: &Place) -> Option<Bin> {
+    at.distance_from.zip(at.distance_to)
+}
+
+/// One bin for everything, for quantities without a place.
+pub(super) fn anywhere(_: &Place) -> Option<Bin> {
+    Some((0, 0))
+}
+
+/// The rows of a cell; none where it failed.
+pub(super) fn rows(outcome: &Outcome) -> &[Measurement] {
+    match outcome {
+        Outcome::Measured(rows) => rows,
+        Outcome::Failed { .. } => &[],
+    }
+}
+
+/// The mean in each bin over documents; what lies within a document (layers, windows) is averaged first.
+///
+/// Values that are not finite are left out here; [`not_finite`] counts them.
+pub(super) fn curve(outcome: &Outcome, of: &Of) -> Curve {
+    let mut bins: BTreeMap<Bin, BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
+    for row in rows(outcome).iter().map(|row| &row.reading) {
+        if row.probe == of.probe && row.quantity == of.quantity && row.value.is_finite() {
+            if let Some(bin) = (of.bin)(&row.at) {
+                bins.entry(bin).or_default().entry(row.document).or_default().push(row.value);
+            }
+        }
+    }
+    bins.into_iter()
+        .filter_map(|(bin, documents)| {
+            let means: Vec<f64> = documents.into_values().map(|values| mean(&values)).collect();
+            mean_with_interval(&means).map(|estimate| (bin, estimate))
+        })
+        .collect()
+}
+
+/// A sentence on the readings that are not finite and so cannot be drawn; empty where there are none.
+pub(super) fn not_finite(run: &Run<'_>, of: &Of) -> String {
+    let broken: Vec<String> = run
+        .cells
+        .iter()
+        .filter_map(|(cell, outcome)| {
+            let here = |row: &&Measurement| row.reading.probe == of.probe && row.reading.quantity == of.quantity;
+            let count = rows(outcome).iter().filter(here).filter(|row| !row.reading.value.is_finite()).count();
+            (count > 0).then(|| format!("{} ({count})", cell.label()))
+        })
+        .collect();
+    if broken.is_empty() {
+        String::new()
+    } else {
+        format!(" Readings that are not finite numbers are not drawn: {}.", broken.join(", "))
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Quantiles of Student's t for a two-sided interval of 95%, from 1 degree of freedom on.
+const STUDENT: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/// The mean of independent values with its interval of 95%; nothing of nothing. Of one value the ends meet.
+fn mean_with_interval(values: &[f64]) -> Option<Estimate> {
+    let n = values.len();
+    if n == 0 {
+        return None;
+    }
+    let point = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - point).powi(2)).sum();
+    let freedom = n - 1;
+    let half = if freedom == 0 {
+        0.0
+    } else {
+        let quantile = STUDENT.get(freedom - 1).copied().unwrap_or(1.96);
+        quantile * (squares / freedom as f64 / n as f64).sqrt()
+    };
+    Some(Estimate { point, low: point - half, high: point + half, confidence: 0.95, n })
+}
+
+/// Which role a cell plays in every chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The cell that the scenario deploys.
+    Deployed,
+    /// The unscaled model with its context truncated.
+    Truncated,
+    /// The model as trained.
+    Unscaled,
+    /// Any other.
+    Other,
+}
+
+/// The role of a cell in this run.
+pub(super) fn role(run: &Run<'_>, cell: &Cell) -> Role {
+    match cell.arm {
+        Arm::Truncated => Role::Truncated,
+        Arm::Grid if cell.label() == run.findings.deployed => Role::Deployed,
+        Arm::Grid if *cell == Cell::unscaled() => Role::Unscaled,
+        Arm::Grid => Role::Other,
+    }
+}
+
+/// The factors above 1 in this run, ascending, without duplicates.
+pub(super) fn factors(run: &Run<'_>) -> Vec<Stretch> {
+    let mut factors: Vec<f64> = run.cells.iter().map(|(cell, _)| cell.factor.0).filter(|&f| f > 1.0).collect();
+    factors.sort_by(f64::total_cmp);
+    factors.dedup();
+    factors.into_iter().map(Stretch).collect()
+}
+
+/// The labels of the methods that scale, in the order of the cells.
+pub(super) fn methods(run: &Run<'_>) -> Vec<String> {
+    let mut methods = Vec::new();
+    for (cell, _) in run.cells {
+        let label = cell.method.label();
+        if *cell != Cell::unscaled() && cell.arm == Arm::Grid && !methods.contains(&label) {
+            methods.push(label);
+        }
+    }
+    methods
+}
+
+/// The cell that plays a role, with its curve; nothing where it has none.
+pub(super) fn of_role(run: &Run<'_>, wanted: Role, of: &Of) -> Option<Curve> {
+    let (_, outcome) = run.cells.iter().find(|(cell, _)| role(run, cell) == wanted)?;
+    let curve = curve(outcome, of);
+    (!curve.is_empty()).then_some(curve)
+}
+
+/// A bin in words: `256 to 1,024`.
+pub(super) fn bin_words((from, to): Bin) -> String {
+    let tokens = |n: u32| crate::units::Tokens(n as usize).to_string();
+    format!("{} to {}", tokens(from), tokens(to))
+}
+
+/// The sentence of a curve for those who do not see it: its first and its last value.
+pub(super) fn ends_words(name: &str, curve: &Curve, unit: &str) -> String {
+    let part = |(bin, e): &(Bin, Estimate)| {
+        let unit_behind = numbers::suffix(unit);
+        let space = if unit_behind.is_empty() { "" } else { " " };
+        format!("{}{space}{unit_behind} at {}", numbers::value(unit, e.point), bin_words(*bin))
+    };
+    match (curve.first(), curve.last()) {
+        (Some(first), Some(last)) if first.0 != last.0 => format!("{name}: {}, {}.", part(first), part(last)),
+        (Some(only), _) => format!("{name}: {}.", part(only)),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_students() {
+        // SciPy: t.interval(0.95, 3, loc=2.5, scale=sem([1, 2, 3, 4])) = (0.4457, 4.5543).
+        let e = mean_with_interval(&[1.0, 2.0, 3.0, 4.0]).unwrap();
+        assert!((e.low - 0.4457).abs() < 1e-3 && (e.high - 4.5543).abs() < 1e-3, "{e:?}");
+        assert_eq!(mean_with_interval(&[]), None);
+        let one = mean_with_interval(&[2.0]).unwrap();
+        assert_eq!((one.low, one.high, one.n), (2.0, 2.0, 1));
+    }
+}
