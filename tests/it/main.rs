@@ -1,1 +1,4 @@
+mod checkpoint;
+mod positions;
+
 fn main() {}
