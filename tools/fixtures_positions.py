@@ -141,13 +141,16 @@ def positions():
         {"mscale": 1.0, "mscale_all_dim": 1.0},
         {"mscale": 1.0, "mscale_all_dim": 0.707},
         {"mscale": 0.707},
-        {"mscale": 1.0, "mscale_all_dim": 0.0},
+        # A zero counts as absent.
+        {"mscale": 0.707, "mscale_all_dim": 0.0},
         {"attention_factor": 1.25},
         {"attention_factor": 1.25, "mscale": 1.0, "mscale_all_dim": 0.5},
     ):
         rows.append(yarn_case(64, 1e4, 4.0, 2048, parameters))
     # Short trained lengths push both ends of the ramp below 0.
     rows.append(yarn_case(64, 1e4, 4.0, 64, {}))
+    # A small base and a long trained length push the upper end beyond d - 1, where it is cut.
+    rows.append(yarn_case(64, 100.0, 4.0, 131_072, {"beta_fast": 1000.0}))
     rows.append(yarn_case(64, 1e4, 8.0, 2048, {}, rotary_dim=32))
     linear = {"rope_type": "linear", "rope_theta": 1e4, "factor": 4.0, "partial_rotary_factor": 0.5}
     partial = from_transformers(64, 2048, linear)

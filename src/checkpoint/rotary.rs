@@ -64,7 +64,7 @@ fn rotary_dim(top: Keys<'_>, inside: Keys<'_>, head_dim: usize) -> Result<usize,
         if let Some(share) = keys.number("partial_rotary_factor")? {
             // The cast truncates like Python's `int`; a negative share becomes 0 and fails the check.
             let rotated = (head_dim as f64 * share) as usize;
-            return if (2..=head_dim).contains(&rotated) && rotated % 2 == 0 {
+            return if (2..=head_dim).contains(&rotated) && rotated.is_multiple_of(2) {
                 Ok(rotated)
             } else {
                 let supported = format!("a share that rotates an even number, 2 to {head_dim}, of the dimensions");
@@ -72,7 +72,7 @@ fn rotary_dim(top: Keys<'_>, inside: Keys<'_>, head_dim: usize) -> Result<usize,
             };
         }
     }
-    if head_dim % 2 == 0 { Ok(head_dim) } else { Err(top.unsupported("head_dim", head_dim, "an even number")) }
+    if head_dim.is_multiple_of(2) { Ok(head_dim) } else { Err(top.unsupported("head_dim", head_dim, "an even number")) }
 }
 
 /// The scaling that the file names, with its factor.

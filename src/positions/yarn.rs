@@ -121,6 +121,12 @@ impl Method for Yarn {
                 got: self.beta_fast,
             });
         }
+        for (name, value) in [("mscale", self.mscale), ("mscale_all_dim", self.mscale_all_dim)] {
+            // Below 0 the temperature would fall through 0; 0 itself counts as absent, as in transformers.
+            if let Some(got) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+                return Err(MethodError::Parameter { method: "yarn", name, expected: "a number of at least 0", got });
+            }
+        }
         self.attention_factor.map_or(Ok(()), |value| positive("attention_factor", value))
     }
 

@@ -1,2 +1,5 @@
+mod checkpoint;
+mod positions;
+
 fn main() {}
 mod reports;
