@@ -1,6 +1,7 @@
 //! What a probe may ask of a model. Probes see this trait, never a tensor; tests give them a scripted subject.
 
-use crate::units::{Seconds, Tokens};
+use crate::positions::AnyMethod;
+use crate::units::{Seconds, Stretch, Tokens};
 
 /// Why a model could not answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -82,4 +83,13 @@ pub trait Subject {
     /// # Errors
     /// [`SubjectError`] when memory or the engine fails, or nothing was read before.
     fn decode(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError>;
+}
+
+/// Something that makes subjects: one checkpoint, any positional configuration.
+pub trait Engine {
+    /// The checkpoint under a method and factor.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when the method does not fit the checkpoint.
+    fn subject(&self, method: &AnyMethod, factor: Stretch) -> Result<Box<dyn Subject>, SubjectError>;
 }

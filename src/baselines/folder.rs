@@ -107,20 +107,12 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Writes a page below the folder, whole or not at all; the folders above it are made.
+    /// Writes a page below the folder; see [`write_page`].
     ///
     /// # Errors
-    /// [`StoreError::Name`] if the path would leave the folder, [`StoreError::Io`] naming the file.
+    /// As [`write_page`].
     pub fn write(&self, relative: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        let inside =
-            relative.file_name().is_some() && relative.components().all(|part| matches!(part, Component::Normal(_)));
-        if !inside {
-            let name = relative.display().to_string();
-            return Err(StoreError::Name { what: "a page", name, expected: "use a path below the run's folder" });
-        }
-        let path = self.dir.join(relative);
-        disk::create_folder(path.parent().unwrap_or(&self.dir))?;
-        disk::write_atomically(&path, bytes)
+        write_page(&self.dir, relative, bytes)
     }
 
     fn parts(&self) -> PathBuf {
@@ -162,6 +154,22 @@ impl RunFolder {
         }
         Ok(measured)
     }
+}
+
+/// Writes a page below a run's folder, whole or not at all; the folders above it are made.
+///
+/// # Errors
+/// [`StoreError::Name`] if the path would leave the folder, [`StoreError::Io`] naming the file.
+pub fn write_page(dir: &Path, relative: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let inside =
+        relative.file_name().is_some() && relative.components().all(|part| matches!(part, Component::Normal(_)));
+    if !inside {
+        let name = relative.display().to_string();
+        return Err(StoreError::Name { what: "a page", name, expected: "use a path below the run's folder" });
+    }
+    let path = dir.join(relative);
+    disk::create_folder(path.parent().unwrap_or(dir))?;
+    disk::write_atomically(&path, bytes)
 }
 
 /// Every cell of the run in the folder and what became of it, from its files alone.

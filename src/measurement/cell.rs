@@ -26,6 +26,9 @@ pub enum Arm {
     Grid,
     /// The reference beyond the trained length: the unscaled model with its context truncated to that length.
     Truncated,
+    /// Times of the deployed model and of the reference, measured in turns; its rows are shared out by
+    /// [`with_latency`](super::with_latency).
+    Latency,
 }
 
 /// One combination of method, factor and implementation condition.
@@ -61,12 +64,19 @@ impl Cell {
         Self { arm: Arm::Truncated, ..Self::unscaled() }
     }
 
+    /// The timing of this cell against the unscaled model.
+    #[must_use]
+    pub fn latency(&self) -> Self {
+        Self { arm: Arm::Latency, ..self.clone() }
+    }
+
     /// The condition's name as it appears in `findings.json`.
     #[must_use]
     pub fn condition(&self) -> &'static str {
         match self.arm {
             Arm::Grid => "healthy",
             Arm::Truncated => "truncated_context",
+            Arm::Latency => "latency",
         }
     }
 
@@ -93,6 +103,7 @@ impl Cell {
         match self.arm {
             Arm::Grid => label,
             Arm::Truncated => format!("{label}, truncated context"),
+            Arm::Latency => format!("latency of {label}"),
         }
     }
 }

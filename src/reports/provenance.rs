@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::Seconds;
+use crate::units::{Seconds, Tokens};
 
 /// Everything that someone else needs to repeat a run, and to judge whether two runs may be compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub struct Provenance {
     pub scenario_path: String,
     /// The scenario's text.
     pub scenario_text: String,
+    /// The length that the checkpoint was trained at.
+    pub trained: Tokens,
+    /// The length to serve.
+    pub target: Tokens,
     /// The checkpoint's folder.
     pub checkpoint: String,
     /// BLAKE3 hash of each of the checkpoint's files.
@@ -35,7 +39,7 @@ pub struct Provenance {
     pub quick: bool,
     /// When the run started: RFC 3339, UTC.
     pub started: String,
-    /// Duration of the whole run; for a resumed run, the sum of its parts.
+    /// Duration of the session that finished the run.
     pub wall_seconds: Seconds,
     /// Largest resident memory of the process; absent where the system does not tell.
     pub peak_memory_bytes: Option<u64>,

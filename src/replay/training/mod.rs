@@ -84,7 +84,7 @@ pub fn train(
     recipe: &Recipe,
     out: &Path,
     device: Device,
-    mut report: impl FnMut(&CurvePoint, usize),
+    mut report: impl FnMut(&CurvePoint),
 ) -> Result<(), TrainingError> {
     let tokenizer = vocabulary::tokenizer(recipe, out)?;
     let batches = Batches::new(recipe, &tokenizer)?;
@@ -102,7 +102,7 @@ pub fn train(
         let point = one_step(recipe, &batches, &mut model, &mut optimizer, step)?;
         if let Some(mut point) = point {
             point.seconds = Seconds(before.0 + clock.elapsed().as_secs_f64());
-            report(&point, recipe.steps());
+            report(&point);
             state.push(point);
         }
         if (step + 1) % recipe.save_every == 0 || step + 1 == recipe.steps() {

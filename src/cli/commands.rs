@@ -1,0 +1,161 @@
+//! What each command does.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::{Command, Engine, Format, baseline, list};
+use crate::baselines::Resume;
+use crate::reports;
+use crate::run::{self, Finished, Request};
+use crate::scenario::Scenario;
+
+/// Runs a command; the exit code of one that ended.
+pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Diagnose { scenario, out, engine, quick, resume, baseline, format } => {
+            let resume = if resume { Resume::Require } else { Resume::Automatic };
+            let request = Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline };
+            diagnose(request, &engine, format)
+        }
+        Command::Report { run: dir, format } => show(&run::report(&dir)?, format),
+        Command::Baseline(command) => baseline::execute(command),
+        Command::Train { recipe, out, engine } => train(&recipe, out.as_deref(), &engine),
+        Command::Logprobs { checkpoint, tokens, method, factor, phase, chunk, engine } => {
+            let configuration = method.map(|method| (method, factor));
+            logprobs(&checkpoint, &tokens, configuration, phase, chunk, &engine)
+        }
+        Command::Schema => say(Scenario::schema()),
+        Command::List { what } => say(list::table(what)?),
+    }
+}
+
+/// Prints a result; a reader that closed the pipe early is no error.
+pub(super) fn say(mut text: String) -> anyhow::Result<u8> {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("cannot write to stdout"),
+        _ => Ok(0),
+    }
+}
+
+/// Prints a finished run in the format asked for, and returns its exit code.
+fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
+    let read = |name: &str| {
+        let path = finished.folder.join(name);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let text = match format {
+        Format::Terminal => {
+            let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            reports::terminal(&finished.run(), color)
+        }
+        Format::Json => read("findings.json")?,
+        Format::Md => read("report.md")?,
+    };
+    say(text)?;
+    eprintln!("report: {}", finished.folder.join("report.html").display());
+    Ok(finished.findings.exit_code())
+}
+
+#[cfg(feature = "libtorch")]
+fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Result<u8> {
+    use crate::replay::{Checkpoint, device_named, prepare_threads};
+
+    let device = device_named(engine.device.as_deref())?;
+    request.threads = prepare_threads(engine.threads);
+    request.device = device_name(device);
+    let finished =
+        run::diagnose(&request, |dir: &Path| Ok(std::rc::Rc::new(Checkpoint::load(dir, device)?)))?;
+    show(&finished, format)
+}
+
+#[cfg(feature = "libtorch")]
+fn device_name(device: tch::Device) -> String {
+    match device {
+        tch::Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
+}
+
+#[cfg(feature = "libtorch")]
+fn train(path: &Path, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8> {
+    use crate::recipe::Recipe;
+    use crate::replay::{device_named, prepare_threads, training};
+
+    let recipe = Recipe::load(path)?;
+    let device = device_named(engine.device.as_deref())?;
+    prepare_threads(engine.threads);
+    let out = out.map_or_else(|| path.with_extension(""), Path::to_owned);
+    let bar = run::training_bar(&recipe);
+    training::train(&recipe, &out, device, |point| bar.point(point))?;
+    bar.finish();
+    say(format!("{}", out.display()))
+}
+
+#[cfg(feature = "libtorch")]
+fn logprobs(
+    checkpoint: &Path,
+    tokens: &Path,
+    configuration: Option<(String, f64)>,
+    phase: Option<run::PhaseArgument>,
+    chunk: Option<usize>,
+    engine: &Engine,
+) -> anyhow::Result<u8> {
+    use std::io::{BufReader, Read};
+    use std::rc::Rc;
+
+    use crate::positions::AnyMethod;
+    use crate::replay::{Checkpoint, Replay, device_named, prepare_threads};
+    use crate::units::Stretch;
+
+    let device = device_named(engine.device.as_deref())?;
+    prepare_threads(engine.threads);
+    let checkpoint = Rc::new(Checkpoint::load(checkpoint, device)?);
+    let (method, factor) = match configuration {
+        None => checkpoint.config.declared.clone(),
+        Some((name, factor)) => {
+            let method = AnyMethod::named(&name).with_context(|| {
+                format!("unknown method `{name}`\n  hint: one of {}", AnyMethod::NAMES.join(", "))
+            })?;
+            (method, Stretch(factor))
+        }
+    };
+    let replay = Replay::new(checkpoint, method, factor)?;
+    let input: Box<dyn Read> = if tokens == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(tokens).with_context(|| format!("cannot read {}", tokens.display()))?)
+    };
+    let output = std::io::stdout().lock();
+    run::logprobs::complete(&replay, BufReader::new(input), tokens, phase, chunk, output)?;
+    Ok(0)
+}
+
+#[cfg(not(feature = "libtorch"))]
+const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
+
+#[cfg(not(feature = "libtorch"))]
+fn diagnose(_: Request, _: &Engine, _: Format) -> anyhow::Result<u8> {
+    anyhow::bail!(WITHOUT)
+}
+
+#[cfg(not(feature = "libtorch"))]
+fn train(_: &Path, _: Option<&Path>, _: &Engine) -> anyhow::Result<u8> {
+    anyhow::bail!(WITHOUT)
+}
+
+#[cfg(not(feature = "libtorch"))]
+fn logprobs(
+    _: &Path,
+    _: &Path,
+    _: Option<(String, f64)>,
+    _: Option<run::PhaseArgument>,
+    _: Option<usize>,
+    _: &Engine,
+) -> anyhow::Result<u8> {
+    anyhow::bail!(WITHOUT)
+}

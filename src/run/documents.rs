@@ -1,0 +1,30 @@
+//! The documents of a run: the same for every cell, drawn from the scenario's text and seed.
+
+use crate::scenario::Scenario;
+use crate::stats::random::Random;
+use crate::text::{Document, TextError, Tokenizer};
+
+/// Tokens of text around one fact and its question: 8,192 tokens then hold about 128 of each.
+const FACT_SPACING: usize = 64;
+
+/// The scenario's documents, each from a stretch of text of its own.
+///
+/// # Errors
+/// [`TextError`] when the text or the tokenizer cannot be used, or the text is too short.
+pub fn documents(scenario: &Scenario) -> Result<Vec<Document>, TextError> {
+    let tokenizer = Tokenizer::of_checkpoint(&scenario.checkpoint)?;
+    let text = tokenizer.encode_file(&scenario.documents)?;
+    let facts = tokenizer.facts()?;
+    let (count, length) = (scenario.sizes.documents, scenario.target.0);
+    if text.len() < count * length {
+        return Err(TextError::TooShort { found: text.len(), documents: count, length, needed: count * length });
+    }
+    Ok((0..count)
+        .map(|i| {
+            // Each document has a generator of its own, so that more documents leave the first ones as they are.
+            let mut random = Random::new(scenario.seed.wrapping_add(i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let segment = text.get(i * length..(i + 1) * length).unwrap_or_default();
+            facts.document(segment, length, FACT_SPACING, &mut random)
+        })
+        .collect())
+}

@@ -1,0 +1,148 @@
+//! Progress: bars on a terminal, one plain line a cell elsewhere; always on stderr.
+
+use std::cell::Cell as Shared;
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::cells::cells_of;
+use crate::measurement::{Arm, Cell, CellId, Outcome};
+use crate::scenario::Scenario;
+
+/// The progress of a run in documents read (and blocks timed).
+pub struct Progress {
+    bar: ProgressBar,
+    is_terminal: bool,
+    cells: usize,
+    cell: Shared<usize>,
+    began: Shared<Instant>,
+    documents: u64,
+    blocks: u64,
+}
+
+impl Progress {
+    /// The progress of a scenario of which some cells are done.
+    #[must_use]
+    pub fn new(scenario: &Scenario, done: &[(CellId, Outcome)], notes: &[String]) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let all = cells_of(scenario);
+        let documents = scenario.sizes.documents as u64;
+        let blocks = (scenario.sizes.latency_lengths.len() * (scenario.sizes.latency_blocks + 1)) as u64;
+        let mut progress = Self {
+            bar: ProgressBar::hidden(),
+            is_terminal,
+            cells: all.len(),
+            cell: Shared::new(0),
+            began: Shared::new(Instant::now()),
+            documents,
+            blocks,
+        };
+        let total = all.iter().filter(|cell| !done.iter().any(|(id, _)| *id == cell.id())).map(|c| progress.steps(c)).sum();
+        if is_terminal {
+            progress.bar = ProgressBar::new(total).with_style(
+                ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} documents, {eta} left  {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+        }
+        for note in notes {
+            progress.say(&format!("note: {note}"));
+        }
+        progress
+    }
+
+    fn steps(&self, cell: &Cell) -> u64 {
+        if cell.arm == Arm::Latency { self.blocks } else { self.documents }
+    }
+
+    fn say(&self, line: &str) {
+        if self.is_terminal {
+            self.bar.println(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    fn count(&self) -> String {
+        self.cell.set(self.cell.get() + 1);
+        format!("{}/{}", self.cell.get(), self.cells)
+    }
+
+    /// A cell that an earlier run has finished.
+    pub fn skip(&self, cell: &Cell) {
+        let count = self.count();
+        self.say(&format!("{count} {}: on disk already", cell.label()));
+    }
+
+    /// A cell begins.
+    pub fn begin(&self, cell: &Cell) {
+        self.bar.set_prefix(self.count());
+        self.bar.set_message(cell.label());
+        self.began.set(Instant::now());
+    }
+
+    /// One more document was read, or one more block timed.
+    pub fn document(&self) {
+        self.bar.inc(1);
+    }
+
+    /// A cell is measured or has failed.
+    pub fn end(&self, cell: &Cell, outcome: &Outcome) {
+        let seconds = self.began.get().elapsed().as_secs_f64();
+        let count = format!("{}/{}", self.cell.get(), self.cells);
+        match outcome {
+            Outcome::Failed { reason } => self.say(&format!("{count} {}: failed: {reason}", cell.label())),
+            Outcome::Measured(_) if self.is_terminal => {}
+            Outcome::Measured(rows) => {
+                self.say(&format!("{count} {}: {} rows in {seconds:.1} s", cell.label(), rows.len()));
+            }
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The progress of a training: a bar on a terminal, one plain line a point of the curve elsewhere.
+#[cfg(feature = "libtorch")]
+pub struct TrainingBar {
+    bar: ProgressBar,
+    steps: usize,
+}
+
+/// The progress of a recipe's training.
+#[cfg(feature = "libtorch")]
+#[must_use]
+pub fn training_bar(recipe: &crate::recipe::Recipe) -> TrainingBar {
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new(recipe.steps() as u64).with_style(
+            ProgressStyle::with_template("{bar:24} step {pos}/{len}, {eta} left  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        )
+    } else {
+        ProgressBar::hidden()
+    };
+    TrainingBar { bar, steps: recipe.steps() }
+}
+
+#[cfg(feature = "libtorch")]
+impl TrainingBar {
+    /// One more point of the curve.
+    pub fn point(&self, point: &crate::replay::training::CurvePoint) {
+        let recall = point.answer_top1.map_or_else(String::new, |share| format!(", facts {:.0} %", 100.0 * share));
+        let line = format!("text {:.3} nats/token{recall}, length {}", point.text_nll, point.length);
+        if self.bar.is_hidden() {
+            eprintln!("step {}/{}: {line}, {:.0} s", point.step, self.steps, point.seconds.0);
+        } else {
+            self.bar.set_position(point.step as u64);
+            self.bar.set_message(line);
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
