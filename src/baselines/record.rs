@@ -22,8 +22,7 @@ struct Written {
     format: u64,
     /// The run that it belongs to.
     fingerprint: String,
-    /// BLAKE3 of the Parquet half: a broken file is noticed before it is decoded, and the halves of two different
-    /// records are never mixed.
+    /// BLAKE3 of the Parquet half: the halves of two different records are never mixed.
     rows_blake3: String,
     cells: Vec<WrittenCell>,
 }

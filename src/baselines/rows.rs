@@ -1,7 +1,12 @@
 //! Rows as Parquet: one flat column for each field, so that any tool reads them.
+//!
+//! # The seal
+//! The Parquet decoder trusts what a file says about itself: on a flipped byte it panics, or asks for exabytes and aborts
+//! the process, which nothing can catch. So the file carries a BLAKE3 hash of itself in its key-value metadata, taken
+//! with zeros in the hash's own place, and only a file whose hash fits reaches the decoder.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ops::Range;
 use std::path::Path;
 
 use polars::prelude::*;
@@ -12,8 +17,13 @@ use crate::measurement::{CellId, Measurement, Place, Quantity, Reading};
 /// The version of the columns; raised when one changes its meaning. A new nullable column does not raise it.
 pub const SCHEMA: u64 = 1;
 
-/// The key of [`SCHEMA`] in the file's key-value metadata; its presence marks a file of gyro.
+/// The key of [`SCHEMA`] in the file's key-value metadata.
 const SCHEMA_KEY: &str = "gyro.schema";
+
+/// The key of the seal, and how Thrift introduces its value there: a string (`0x18`) of 64 bytes.
+const SEAL_KEY: &str = "gyro.blake3";
+const SEAL_MARK: &[u8] = b"gyro.blake3\x18\x40";
+const UNSEALED: [u8; 64] = [b'0'; 64];
 
 /// The rows as the bytes of a Parquet file; the same rows give the same bytes.
 ///
@@ -27,15 +37,54 @@ pub fn encode(measurements: &[Measurement]) -> Result<Vec<u8>, StoreError> {
 pub(super) fn encode_rows(rows: &[&Measurement]) -> Result<Vec<u8>, StoreError> {
     let refused = |error: PolarsError| StoreError::Encode { what: error.to_string() };
     let mut table = DataFrame::new(rows.len(), columns(rows)).map_err(refused)?;
+    let pairs = [(SCHEMA_KEY, SCHEMA.to_string()), (SEAL_KEY, "0".repeat(UNSEALED.len()))];
+    let pairs = pairs.map(|(key, value)| (key.to_owned(), value)).to_vec();
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes)
         .set_parallel(false)
         .with_compression(ParquetCompression::Zstd(None))
         .with_statistics(StatisticsOptions::empty())
-        .with_key_value_metadata(Some(KeyValueMetadata::from_static(vec![(SCHEMA_KEY.to_owned(), SCHEMA.to_string())])))
+        .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
         .finish(&mut table)
         .map_err(refused)?;
+    seal(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Puts the hash of the file into the place that was kept for it.
+fn seal(bytes: &mut [u8]) -> Result<(), StoreError> {
+    let hash = blake3::hash(bytes).to_hex();
+    let place = seal_place(bytes).and_then(|place| bytes.get_mut(place));
+    let place = place.ok_or_else(|| StoreError::Encode { what: format!("no place was kept for `{SEAL_KEY}`") })?;
+    place.copy_from_slice(hash.as_bytes());
+    Ok(())
+}
+
+/// Where the seal lies: behind the last mark, for the metadata stands at the end of the file.
+fn seal_place(bytes: &[u8]) -> Option<Range<usize>> {
+    let start = bytes.windows(SEAL_MARK.len()).rposition(|window| window == SEAL_MARK)? + SEAL_MARK.len();
+    (start + UNSEALED.len() <= bytes.len()).then_some(start..start + UNSEALED.len())
+}
+
+/// Checks that the file is gyro's and is as it was written.
+fn check_seal(bytes: &[u8], path: &Path) -> Result<(), StoreError> {
+    let foreign = |what: &str| StoreError::Foreign { path: path.to_owned(), what: what.to_owned() };
+    if !bytes.starts_with(b"PAR1") {
+        return Err(foreign("it is not Parquet"));
+    }
+    if !bytes.ends_with(b"PAR1") {
+        return Err(damaged(path, "its end is missing"));
+    }
+    let Some(place) = seal_place(bytes) else {
+        return Err(foreign(&format!("its metadata has no `{SEAL_KEY}`")));
+    };
+    let (before, rest) = bytes.split_at(place.start);
+    let (given, after) = rest.split_at(UNSEALED.len());
+    let hash = blake3::Hasher::new().update(before).update(&UNSEALED).update(after).finalize().to_hex();
+    if hash.as_bytes() != given {
+        return Err(damaged(path, "its content was changed since it was written"));
+    }
+    Ok(())
 }
 
 fn columns(rows: &[&Measurement]) -> Vec<Column> {
@@ -74,17 +123,8 @@ fn columns(rows: &[&Measurement]) -> Vec<Column> {
 /// [`StoreError::Foreign`] for a file that gyro did not write, [`StoreError::Newer`] for one of a later gyro,
 /// [`StoreError::Damaged`] for a broken one.
 pub fn decode(bytes: &[u8], path: &Path) -> Result<Vec<Measurement>, StoreError> {
-    // polars trusts the footer and the page headers of a file and panics on some broken ones (slices out of bounds,
-    // unwrapped options); nothing outlives the call, so an unwound panic leaves nothing half-changed behind.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, path)));
-    decoded.unwrap_or_else(|_| Err(damaged(path, "the Parquet decoder gave up on it")))
-}
-
-fn decode_unguarded(bytes: &[u8], path: &Path) -> Result<Vec<Measurement>, StoreError> {
+    check_seal(bytes, path)?;
     let refused = |error: PolarsError| damaged(path, &error.to_string());
-    if !bytes.starts_with(b"PAR1") {
-        return Err(StoreError::Foreign { path: path.to_owned(), what: "it is not Parquet".to_owned() });
-    }
     let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None);
     let metadata = reader.get_metadata().map_err(refused)?;
     let pairs = metadata.key_value_metadata().as_deref().unwrap_or_default();
@@ -94,11 +134,7 @@ fn decode_unguarded(bytes: &[u8], path: &Path) -> Result<Vec<Measurement>, Store
         Some(Ok(found)) if found > SCHEMA => {
             return Err(StoreError::Newer { path: path.to_owned(), found, known: SCHEMA });
         }
-        Some(_) => return Err(damaged(path, &format!("its `{SCHEMA_KEY}` is not a version of gyro's rows"))),
-        None => {
-            let what = format!("its metadata has no `{SCHEMA_KEY}`");
-            return Err(StoreError::Foreign { path: path.to_owned(), what });
-        }
+        _ => return Err(damaged(path, &format!("its `{SCHEMA_KEY}` is not a version of gyro's rows"))),
     }
     let table = reader.finish().map_err(refused)?;
     Table { table, path }.measurements()

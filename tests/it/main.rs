@@ -1,5 +1,6 @@
+//! The one integration binary: what each file tests stands in its first line.
+
 mod checkpoint;
 mod positions;
-
-fn main() {}
 mod reports;
+mod store;
