@@ -126,7 +126,7 @@ fn edges((from, to): Bin) -> (f64, f64) {
 
 /// Short for a tick: `256`, `2k`.
 pub(super) fn tick(tokens: u32) -> String {
-    if tokens >= 1024 && tokens % 1024 == 0 { format!("{}k", tokens / 1024) } else { tokens.to_string() }
+    if tokens >= 1024 && tokens.is_multiple_of(1024) { format!("{}k", tokens / 1024) } else { tokens.to_string() }
 }
 
 /// A logarithmic axis over bins, labelled at their edges, with the trained length pointed out.
