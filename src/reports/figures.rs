@@ -75,10 +75,12 @@ pub(super) fn rows(outcome: &Outcome) -> &[Measurement] {
 pub(super) fn curve(outcome: &Outcome, of: &Of) -> Curve {
     let mut bins: BTreeMap<Bin, BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
     for row in rows(outcome).iter().map(|row| &row.reading) {
-        if row.probe == of.probe && row.quantity == of.quantity && row.value.is_finite() {
-            if let Some(bin) = (of.bin)(&row.at) {
-                bins.entry(bin).or_default().entry(row.document).or_default().push(row.value);
-            }
+        if row.probe == of.probe
+            && row.quantity == of.quantity
+            && row.value.is_finite()
+            && let Some(bin) = (of.bin)(&row.at)
+        {
+            bins.entry(bin).or_default().entry(row.document).or_default().push(row.value);
         }
     }
     bins.into_iter()

@@ -11,6 +11,7 @@ mod markdown;
 mod numbers;
 mod provenance;
 mod story;
+mod tables;
 mod terminal;
 
 use std::path::PathBuf;

@@ -1,9 +1,11 @@
 //! The argument of a report, format-free: the question, the answer, the rulings, and the evidence in its order.
 
-use super::figures::{Figure, Of, anywhere, curve};
+use super::figures::Figure;
+use super::tables::{
+    attention_rows, causes_table, grid_table, measured, origin_table, rulings, shapley_table, useless,
+};
 use super::{ReportError, Run, charts, numbers};
-use crate::findings::{Axis, Cause, GridCell, GridSummary, Question, Ruling, Verdict};
-use crate::measurement::Quantity;
+use crate::findings::{Cause, GridSummary, Question, Ruling};
 
 /// A run told in order; every format writes down the same story.
 #[derive(Debug)]
@@ -57,15 +59,15 @@ pub enum Entry {
     Ruling(Ruling),
 }
 
-fn text(words: impl Into<String>) -> Entry {
+pub(super) fn text(words: impl Into<String>) -> Entry {
     Entry::Text(words.into())
 }
 
-fn number(words: impl Into<String>) -> Entry {
+pub(super) fn number(words: impl Into<String>) -> Entry {
     Entry::Number(words.into())
 }
 
-fn table(head: &[&str], rows: Vec<Vec<Entry>>) -> Block {
+pub(super) fn table(head: &[&str], rows: Vec<Vec<Entry>>) -> Block {
     Block::Table(Table { head: head.iter().map(|&word| word.to_owned()).collect(), rows })
 }
 
@@ -339,233 +341,4 @@ fn shape_words(shape: &str) -> String {
             None => format!("the shape of the damage is `{shape}`."),
         },
     }
-}
-
-/// A verdict's question, with the quantity where one question has several.
-pub(super) fn asked(verdict: &Verdict) -> String {
-    match verdict.question {
-        Question::Latency => format!("Latency ({})", verdict.quantity),
-        question => capitalised(question.words()),
-    }
-}
-
-/// The rulings, one row each.
-fn rulings(run: &Run<'_>) -> Table {
-    let confidence = run.findings.verdicts.iter().find_map(|verdict| verdict.change).map_or(0.95, |e| e.confidence);
-    let head = [
-        "Question".to_owned(),
-        "Ruling".to_owned(),
-        format!("Change [{} interval]", numbers::percent(confidence)),
-        "Accepted".to_owned(),
-        "Deployed".to_owned(),
-        "Compared with".to_owned(),
-        "n".to_owned(),
-    ];
-    let rows = run.findings.verdicts.iter().map(|verdict| {
-        let unit = verdict.unit.as_str();
-        // A ratio's two sides are durations; everything else is in the unit of the change.
-        let side = if unit == "ratio" { "seconds" } else { unit };
-        let value = |e: Option<crate::stats::Estimate>| {
-            e.map_or_else(|| "\u{2013}".to_owned(), |e| numbers::value(side, e.point))
-        };
-        let reference = verdict.reference.map_or_else(String::new, |e| format!(" {}", numbers::value(side, e.point)));
-        let change = verdict
-            .change
-            .map_or_else(|| "not comparable".to_owned(), |e| numbers::estimate(unit, &e, numbers::change));
-        vec![
-            text(asked(verdict)),
-            Entry::Ruling(verdict.ruling),
-            number(change),
-            number(numbers::tolerance(unit, verdict.tolerance)),
-            number(value(verdict.deployed)),
-            number(format!("{}{reference}", verdict.against)),
-            number(verdict.change.map_or_else(|| "\u{2013}".to_owned(), |e| e.n.to_string())),
-        ]
-    });
-    Table { head: head.to_vec(), rows: rows.collect() }
-}
-
-fn causes_table(causes: &[Cause]) -> Block {
-    let rows = causes.iter().map(|cause| {
-        let (by, share) = cause.repair.as_ref().map_or_else(
-            || ("\u{2013}".to_owned(), "\u{2013}".to_owned()),
-            |repair| {
-                let e = &repair.fraction;
-                let interval = if e.n < 2 {
-                    String::new()
-                } else {
-                    format!(" [{}, {}]", numbers::percent(e.low), numbers::percent(e.high))
-                };
-                (repair.cell.clone(), format!("{}{interval}, n = {}", numbers::percent(e.point), e.n))
-            },
-        );
-        if cause.axis == Axis::None {
-            let dash = || number("\u{2013}");
-            return vec![
-                text(capitalised(cause.question.words())),
-                text("no damage"),
-                text(""),
-                dash(),
-                text(""),
-                dash(),
-            ];
-        }
-        vec![
-            text(capitalised(cause.question.words())),
-            text(cause.axis.name()),
-            text(&cause.name),
-            number(numbers::percent(cause.confidence)),
-            text(by),
-            number(share),
-        ]
-    });
-    table(&["Question", "Cause", "Level", "Confidence", "Repaired by", "Repair [95% interval]"], rows.collect())
-}
-
-fn shapley_table(causes: &[&Cause]) -> Block {
-    let mut axes: Vec<&String> = causes.iter().flat_map(|cause| cause.shapley.keys()).collect();
-    axes.sort_by_key(|axis| (*axis == "interaction", (*axis).clone()));
-    axes.dedup();
-    let mut head = vec!["Question".to_owned()];
-    head.extend(axes.iter().map(|axis| capitalised(axis)));
-    let rows = causes.iter().map(|cause| {
-        let shares = axes.iter().map(|axis| {
-            number(cause.shapley.get(*axis).map_or_else(|| "\u{2013}".to_owned(), |share| numbers::percent(*share)))
-        });
-        std::iter::once(text(capitalised(cause.question.words()))).chain(shares).collect()
-    });
-    Block::Table(Table { head, rows: rows.collect() })
-}
-
-/// Value, change, ruling and n of a cell of the grid.
-fn measured(unit: &str, cell: &GridCell) -> Vec<Entry> {
-    vec![
-        number(numbers::estimate(unit, &cell.value, numbers::value)),
-        number(numbers::estimate(unit, &cell.change, numbers::change)),
-        Entry::Ruling(cell.ruling),
-        number(cell.value.n.to_string()),
-    ]
-}
-
-/// One row for each cell, one column for each question.
-fn grid_table(grids: &[GridSummary]) -> Block {
-    let mut labels: Vec<String> = Vec::new();
-    for label in grids.iter().flat_map(|grid| &grid.cells).map(label) {
-        if !labels.contains(&label) {
-            labels.push(label);
-        }
-    }
-    let mut head = vec!["Cell".to_owned()];
-    head.extend(grids.iter().map(|grid| {
-        let unit = numbers::suffix(&grid.unit);
-        let unit = if unit.is_empty() { String::new() } else { format!(", {unit}") };
-        let confidence = grid.cells.first().map_or(0.95, |cell| cell.change.confidence);
-        let n = grid.cells.iter().map(|cell| cell.change.n).max().unwrap_or(0);
-        let words = capitalised(grid.question.words());
-        format!("{words}{unit} [{}, n = {n}]", numbers::percent(confidence))
-    }));
-    let rows = labels.into_iter().map(|name| {
-        let changes = grids.iter().map(|grid| match grid.cells.iter().find(|cell| label(cell) == name) {
-            Some(cell) => {
-                let change = numbers::estimate(&grid.unit, &cell.change, numbers::change);
-                let change = change.replace(&format!(" {}", grid.unit), "");
-                number(format!("{} {change}", numbers::symbol(cell.ruling)))
-            }
-            None => number("\u{2013}"),
-        });
-        std::iter::once(text(&name)).chain(changes).collect()
-    });
-    Block::Table(Table { head, rows: rows.collect() })
-}
-
-/// A cell of the grid as the cell itself writes it.
-fn label(cell: &GridCell) -> String {
-    if cell.factor > 1.0 { format!("{} x{}", cell.method, cell.factor) } else { cell.method.clone() }
-}
-
-/// For each damaged question, the cells that leave it damaged.
-fn useless(run: &Run<'_>) -> Vec<String> {
-    let damaged = run.findings.verdicts.iter().filter(|verdict| verdict.ruling == Ruling::Worse);
-    let sentences = damaged.filter_map(|verdict| {
-        let grid = run.findings.grid.iter().find(|grid| grid.question == verdict.question)?;
-        let cells: Vec<String> = grid
-            .cells
-            .iter()
-            .filter(|cell| cell.ruling == Ruling::Worse && label(cell) != run.findings.deployed)
-            .map(|cell| format!("{} ({})", label(cell), numbers::change(&grid.unit, cell.change.point)))
-            .collect();
-        (!cells.is_empty()).then(|| {
-            format!(
-                "{} is still worse than the reference with {}.",
-                capitalised(verdict.question.words()),
-                cells.join(", ")
-            )
-        })
-    });
-    sentences.collect()
-}
-
-fn attention_rows(run: &Run<'_>) -> Vec<Vec<Entry>> {
-    let rows = run.cells.iter().filter_map(|(cell, outcome)| {
-        let mut n = 0;
-        let quantities = [Quantity::Entropy, Quantity::MassBeyondTrained, Quantity::LargestLogit];
-        let entries: Vec<Entry> = quantities
-            .into_iter()
-            .map(|quantity| {
-                let of = Of { probe: "attention", quantity, bin: anywhere };
-                let mean = curve(outcome, &of).first().map(|point| point.1);
-                n = mean.map_or(n, |e| e.n.max(n));
-                // The head names the unit, and the last column says where an interval is missing.
-                number(mean.map_or_else(
-                    || "\u{2013}".to_owned(),
-                    |e| {
-                        let unit = if quantity.unit() == "share" { "share" } else { "" };
-                        if e.n < 2 {
-                            numbers::value(unit, e.point)
-                        } else {
-                            numbers::estimate(unit, &e, numbers::value)
-                        }
-                    },
-                ))
-            })
-            .collect();
-        (n > 0).then(|| std::iter::once(text(cell.label())).chain(entries).chain([number(n.to_string())]).collect())
-    });
-    rows.collect()
-}
-
-fn origin_table(run: &Run<'_>) -> Block {
-    let p = run.provenance;
-    let mut rows = vec![("Commit", p.commit.clone().unwrap_or_else(|| "unknown".to_owned()))];
-    rows.extend(p.versions.iter().map(|(name, version)| (name.as_str(), version.clone())));
-    let memory = p.machine.memory_bytes.map_or_else(String::new, |count| format!(", {}", numbers::bytes(count)));
-    rows.extend([
-        (
-            "Machine",
-            format!(
-                "{}, {}, {}{memory}",
-                p.machine.processor,
-                numbers::counted(p.machine.cores, "core"),
-                p.machine.system
-            ),
-        ),
-        ("Device", format!("{}, {}", p.device, numbers::counted(p.threads, "thread"))),
-        ("Seed", p.seed.to_string()),
-        ("Scenario", p.scenario_path.clone()),
-        ("Trained and target length", format!("{} and {} tokens", run.trained, run.target)),
-        ("Checkpoint", p.checkpoint.clone()),
-    ]);
-    rows.extend(p.checkpoint_hashes.iter().map(|(file, hash)| (file.as_str(), format!("BLAKE3 {}", short(hash)))));
-    rows.extend([
-        ("Text", format!("BLAKE3 {}", short(&p.text_hash))),
-        ("Started", p.started.clone()),
-        ("Duration", numbers::value("seconds", p.wall_seconds.0)),
-        ("Peak memory", p.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), numbers::bytes)),
-    ]);
-    table(&["What", "Value"], rows.into_iter().map(|(what, value)| vec![text(what), text(value)]).collect())
-}
-
-/// The first 16 letters of a hash; `run.json` holds all of it.
-fn short(hash: &str) -> String {
-    hash.chars().take(16).collect()
 }

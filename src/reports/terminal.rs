@@ -1,6 +1,7 @@
 //! The summary for a terminal: the answer, the rulings, the causes, the advice; 80 columns at most.
 
-use super::story::{asked, capitalised};
+use super::story::capitalised;
+use super::tables::asked;
 use super::{Run, numbers};
 use crate::findings::{Axis, Cause, Question, Ruling, Verdict};
 

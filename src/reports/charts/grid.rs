@@ -6,10 +6,10 @@ use super::{
 };
 use crate::findings::{GridCell, GridSummary, Question};
 use crate::measurement::{Arm, Outcome};
-use crate::reports::{figures, numbers};
+use crate::reports::{figures, numbers, tables::label};
 use crate::units::Stretch;
 
-const ROW: f64 = 62.0;
+const ROW: f64 = 68.0;
 const TOP: f64 = 58.0;
 const FOOT: f64 = 46.0;
 const NAMES: f64 = 120.0;
@@ -68,11 +68,12 @@ impl<'a> Table<'a> {
         let rows = self.methods.len().max(1) as f64;
         let svg = sheet((WIDTH, TOP + rows * ROW + FOOT), &title, &self.alt(), |canvas| self.draw(canvas, &title))?;
         let caption = format!(
-            "Each square: the value, and under it the change against the reference. Orange is worse, blue is better, \
-             white is no change; the deepest colour stands for {}. The sign says the ruling: {}. A black frame marks \
-             the deployed cell. At factor 1 every scaling is the unscaled model, so it stands there once.",
-            numbers::change(&self.grid.unit, self.reach_change()),
+            "{}Each square: the value, and under it the change against the reference with the sign of its ruling ({}). \
+             Orange is worse, blue is better; the deepest colour stands for {}. At factor 1 every scaling is the \
+             unscaled model, which stands there once.",
+            self.extremes(),
             "\u{2717} worse, \u{2713} better, = within noise, ? undecided",
+            numbers::change(&self.grid.unit, self.reach_change()),
         );
         Ok(Figure { name: format!("grid_{}", question.name()), title, caption, alt: self.alt(), svg })
     }
@@ -83,6 +84,19 @@ impl<'a> Table<'a> {
         changes.map(|cell| cell.change.point).next().unwrap_or(self.reach)
     }
 
+    /// What to see: the best and the worst cell.
+    fn extremes(&self) -> String {
+        let by_damage = |a: &&GridCell, b: &&GridCell| damage(self.grid, a).total_cmp(&damage(self.grid, b));
+        let cells = || self.grid.cells.iter().filter(|cell| damage(self.grid, cell).is_finite());
+        match (cells().min_by(by_damage), cells().max_by(by_damage)) {
+            (Some(best), Some(worst)) if label(best) != label(worst) => {
+                let words = |cell| format!("{} ({})", label(cell), numbers::change(&self.grid.unit, cell.change.point));
+                format!("Best is {}, worst is {}. ", words(best), words(worst))
+            }
+            _ => String::new(),
+        }
+    }
+
     fn alt(&self) -> String {
         let unit = &self.grid.unit;
         let cells: Vec<String> = self
@@ -90,8 +104,7 @@ impl<'a> Table<'a> {
             .cells
             .iter()
             .map(|cell| {
-                let label =
-                    if cell.factor > 1.0 { format!("{} x{}", cell.method, cell.factor) } else { cell.method.clone() };
+                let label = label(cell);
                 let value = numbers::value(unit, cell.value.point);
                 format!("{label} {value} ({}, {})", numbers::change(unit, cell.change.point), cell.ruling.words())
             })
@@ -190,7 +203,7 @@ impl<'a> Table<'a> {
 
     /// The word in the square of a cell that the reader looks for.
     fn mark(&self, cell: &GridCell) -> Option<&'static str> {
-        let label = if cell.factor > 1.0 { format!("{} x{}", cell.method, cell.factor) } else { cell.method.clone() };
+        let label = label(cell);
         let recommended = self.run.findings.recommendation.as_ref();
         if label == self.run.findings.deployed {
             Some("deployed")

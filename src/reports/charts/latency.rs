@@ -88,10 +88,12 @@ fn timed(run: &Run<'_>, quantity: Quantity) -> Vec<(String, Pen, Timings)> {
 fn timings(outcome: &Outcome, quantity: Quantity, repeat: u32) -> Timings {
     let mut timings = Timings::new();
     for reading in rows(outcome).iter().map(|row| &row.reading) {
-        if reading.quantity == quantity && reading.repeat == repeat && reading.value.is_finite() {
-            if let Some(length) = reading.at.length {
-                timings.entry(length).or_default().insert(reading.document, reading.value);
-            }
+        if reading.quantity == quantity
+            && reading.repeat == repeat
+            && reading.value.is_finite()
+            && let Some(length) = reading.at.length
+        {
+            timings.entry(length).or_default().insert(reading.document, reading.value);
         }
     }
     timings

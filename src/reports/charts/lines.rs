@@ -126,7 +126,7 @@ fn edges((from, to): Bin) -> (f64, f64) {
 
 /// Short for a tick: `256`, `2k`.
 pub(super) fn tick(tokens: u32) -> String {
-    if tokens >= 1024 && tokens % 1024 == 0 { format!("{}k", tokens / 1024) } else { tokens.to_string() }
+    if tokens >= 1024 && tokens.is_multiple_of(1024) { format!("{}k", tokens / 1024) } else { tokens.to_string() }
 }
 
 /// A logarithmic axis over bins, labelled at their edges, with the trained length pointed out.
@@ -315,7 +315,7 @@ impl<'a> Frame<'a> {
             if e.point > self.scale.high {
                 let (x, y) = *place;
                 canvas.area(&[(x, y - 9.0), (x - 5.0, y), (x + 5.0, y)], color, 1.0)?;
-                canvas.text((x - 8.0, y + 2.0), &(self.scale.number)(e.point), Type::small(Anchor::End))?;
+                canvas.text((x - 7.0, y + 11.0), &(self.scale.number)(e.point), Type::small(Anchor::End))?;
             } else if line.pen != Pen::Reference {
                 canvas.circle(*place, if line.pen == Pen::Deployed { 4.0 } else { 2.5 }, color)?;
             }

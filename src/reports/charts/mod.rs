@@ -118,7 +118,7 @@ impl Canvas<'_> {
 
     fn dashes(&self, points: &[(f64, f64)], color: RGBColor, width: f64) -> Result<(), ReportError> {
         let style: ShapeStyle = color.stroke_width(dot(width).unsigned_abs());
-        self.area.draw(&DashedPathElement::new(dots(points).into_iter(), 10, 7, style)).map_err(failed)
+        self.area.draw(&DashedPathElement::new(dots(points), 10, 7, style)).map_err(failed)
     }
 
     fn area(&self, points: &[(f64, f64)], color: RGBColor, opacity: f64) -> Result<(), ReportError> {
