@@ -16,6 +16,8 @@ use crate::units::{Stretch, Tokens};
 
 /// The longest context that is accepted, in tokens: a guard against slips of the keyboard.
 const LONGEST: usize = 1 << 24;
+/// More mistakes than this are not shown at once.
+const MOST_MISTAKES: usize = 20;
 /// The width of the windows of the short-range probe, in tokens.
 const SHORT_WINDOW: usize = 256;
 /// The largest factor: LongRoPE's published record, 4k to 2,048k, is 512.
@@ -85,7 +87,9 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn wrong(&mut self, at: &str, what: impl Into<String>, expected: impl Into<String>, hint: impl Into<String>) {
-        self.mistakes.push(self.source.wrong(at, what, expected, hint));
+        if self.mistakes.len() < MOST_MISTAKES {
+            self.mistakes.push(self.source.wrong(at, what, expected, hint));
+        }
     }
 
     fn finish(mut self) -> Result<(), ScenarioError> {
