@@ -198,7 +198,7 @@ impl Check<'_> {
             self.answered(&format!("decide[{index}]"), *question, &written.probes);
         }
         for question in written.expect.keys() {
-            self.answered(&format!("expect.{}", question.name()), *question, &written.probes);
+            self.answered(&format!("expect.{}.axis", question.name()), *question, &written.probes);
         }
     }
 
@@ -220,7 +220,7 @@ impl Check<'_> {
             "intervals need at least 2 documents; 8 is usual",
         );
         self.within("sizes.short_windows", &sizes.short_windows, &(1..=64), hint);
-        let most = sizes.documents.max(1);
+        let most = sizes.documents.max(2);
         let fewer = "remove `attention` from `probes` to look at none";
         self.within("sizes.attention_documents", &sizes.attention_documents, &(1..=most), fewer);
         self.within("sizes.attention_every", &sizes.attention_every, &(1..=4096), hint);
@@ -276,7 +276,8 @@ impl Check<'_> {
         };
         let documents = folder.join(text);
         if text.trim().is_empty() || !documents.is_file() {
-            let what = if documents.is_dir() { "the text is a folder" } else { "no such text" };
+            let what =
+                if documents.is_dir() && !text.trim().is_empty() { "the text is a folder" } else { "no such text" };
             self.wrong("text", what, "a file of UTF-8 text", relative(&documents));
         } else if documents.metadata().is_ok_and(|about| about.len() == 0) {
             self.wrong("text", "the text is empty", "a file of UTF-8 text", relative(&documents));

@@ -77,6 +77,10 @@ fn every_shipped_scenario_loads() {
         let scenario = load(&copy).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(scenario.name, stem(&path));
         assert!(scenario.cells().contains(&scenario.deployed_cell()), "{}", scenario.name);
+        let checkpoint = scenario.checkpoint.strip_prefix(copy.parent().unwrap()).unwrap();
+        if path.parent().unwrap().join(checkpoint).exists() {
+            load(&path).unwrap_or_else(|error| panic!("with its own checkpoint: {error}"));
+        }
     }
 }
 
@@ -105,14 +109,21 @@ fn a_file_of_ten_megabytes_is_refused_at_once() {
     assert!(started.elapsed() < Duration::from_secs(1), "took {:?}", started.elapsed());
     assert!(matches!(error, ScenarioError::TooLarge { .. }), "{error}");
     let message = error.to_string().replace(folder.0.to_str().unwrap(), "FOLDER");
-    insta::assert_snapshot!(message, @"");
+    insta::assert_snapshot!(message, @r"
+    FOLDER/large.yaml:1:1: the file is too large
+      expected at most 1048576 bytes
+      hint: name large files by their path instead of pasting them in; is this the file that you meant?
+    ");
 }
 
 #[test]
 fn a_missing_file_is_named() {
     let error = load(Path::new("scenarios/no_such_scenario.yaml")).unwrap_err();
     assert!(matches!(error, ScenarioError::Read { .. }));
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @r"
+    cannot read scenarios/no_such_scenario.yaml: No such file or directory (os error 2)
+      hint: paths on the command line are relative to the current folder
+    ");
 }
 
 #[test]
