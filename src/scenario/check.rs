@@ -16,6 +16,8 @@ use crate::units::{Stretch, Tokens};
 
 /// The longest context that is accepted, in tokens: a guard against slips of the keyboard.
 const LONGEST: usize = 1 << 24;
+/// More mistakes than this are not shown at once.
+const MOST_MISTAKES: usize = 20;
 /// The width of the windows of the short-range probe, in tokens.
 const SHORT_WINDOW: usize = 256;
 /// The largest factor: LongRoPE's published record, 4k to 2,048k, is 512.
@@ -85,7 +87,9 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn wrong(&mut self, at: &str, what: impl Into<String>, expected: impl Into<String>, hint: impl Into<String>) {
-        self.mistakes.push(self.source.wrong(at, what, expected, hint));
+        if self.mistakes.len() < MOST_MISTAKES {
+            self.mistakes.push(self.source.wrong(at, what, expected, hint));
+        }
     }
 
     fn finish(mut self) -> Result<(), ScenarioError> {
@@ -194,7 +198,7 @@ impl Check<'_> {
             self.answered(&format!("decide[{index}]"), *question, &written.probes);
         }
         for question in written.expect.keys() {
-            self.answered(&format!("expect.{}", question.name()), *question, &written.probes);
+            self.answered(&format!("expect.{}.axis", question.name()), *question, &written.probes);
         }
     }
 
@@ -216,7 +220,7 @@ impl Check<'_> {
             "intervals need at least 2 documents; 8 is usual",
         );
         self.within("sizes.short_windows", &sizes.short_windows, &(1..=64), hint);
-        let most = sizes.documents.max(1);
+        let most = sizes.documents.max(2);
         let fewer = "remove `attention` from `probes` to look at none";
         self.within("sizes.attention_documents", &sizes.attention_documents, &(1..=most), fewer);
         self.within("sizes.attention_every", &sizes.attention_every, &(1..=4096), hint);
@@ -272,7 +276,8 @@ impl Check<'_> {
         };
         let documents = folder.join(text);
         if text.trim().is_empty() || !documents.is_file() {
-            let what = if documents.is_dir() { "the text is a folder" } else { "no such text" };
+            let what =
+                if documents.is_dir() && !text.trim().is_empty() { "the text is a folder" } else { "no such text" };
             self.wrong("text", what, "a file of UTF-8 text", relative(&documents));
         } else if documents.metadata().is_ok_and(|about| about.len() == 0) {
             self.wrong("text", "the text is empty", "a file of UTF-8 text", relative(&documents));

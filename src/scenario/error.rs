@@ -77,7 +77,7 @@ impl fmt::Display for Mistake {
         let Place { line, column } = self.place;
         writeln!(f, "{}:{line}:{column}: {}", self.path.display(), self.what)?;
         if !self.excerpt.trim().is_empty() {
-            let skipped = column.saturating_sub(EXCERPT / 2).min(column - 1);
+            let skipped = column.saturating_sub(EXCERPT / 2).min(column.saturating_sub(1));
             let skipped = if self.excerpt.chars().count() <= EXCERPT { 0 } else { skipped };
             let shown: String = self
                 .excerpt

@@ -55,10 +55,6 @@ pub(super) fn explain_outline(source: &Source<'_>, error: &serde_yaml::Error) ->
 pub(super) fn explain_form(source: &Source<'_>, error: &serde_yaml::Error) -> Mistake {
     let place = locate::place(error).unwrap_or(Place::START);
     let message = message(error);
-    if message.contains("EOF while parsing") {
-        let hint = "start from one of the files in `scenarios/`";
-        return source.mistake(Place::START, "the file is empty", "a mapping (`key: value` lines)", hint);
-    }
     if let Some((path, rest)) = message.split_once("missing field `") {
         return missing(source, path_of(path), rest.trim_end_matches('`'), place);
     }
@@ -73,6 +69,11 @@ pub(super) fn explain_form(source: &Source<'_>, error: &serde_yaml::Error) -> Mi
         }
     }
     let hint = "compare with the files in `scenarios/`";
+    // Our own types say `expected .., found ..`.
+    let own = message.split_once("expected ").and_then(|(_, rest)| rest.split_once(", found "));
+    if let Some((expected, found)) = own {
+        return source.mistake(place, format!("found {}", shorten(found)), expected, hint);
+    }
     source.mistake(place, shorten(&message), "a value of the documented form", hint)
 }
 

@@ -48,6 +48,7 @@ pub(super) struct Written {
     pub(super) decide: Option<Vec<Question>>,
     /// The axis that the diagnosis is expected to blame, for each question; turns the scenario into a test.
     #[serde(default)]
+    #[schemars(with = "ExpectForm")]
     pub(super) expect: BTreeMap<Question, ExpectedCause>,
 }
 
@@ -181,5 +182,21 @@ impl JsonSchema for MethodForm {
                 }
             ]
         })
+    }
+}
+
+/// The form of `expect` for the schema: one key for each question.
+struct ExpectForm;
+
+impl JsonSchema for ExpectForm {
+    fn schema_name() -> Cow<'static, str> {
+        "Expect".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let cause = generator.subschema_for::<ExpectedCause>().to_value();
+        let keys: serde_json::Map<_, _> =
+            Question::ALL.iter().map(|question| (question.name().to_owned(), cause.clone())).collect();
+        json_schema!({ "type": "object", "properties": keys, "additionalProperties": false })
     }
 }

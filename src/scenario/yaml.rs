@@ -53,6 +53,10 @@ pub(crate) fn read(path: &Path) -> Result<String, ScenarioError> {
 /// [`ScenarioError::Mistakes`] with the first mistake of the text.
 pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ScenarioError> {
     let source = Source::new(path, text);
+    if source.text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---") {
+        let hint = "start from one of the files in `scenarios/`";
+        return Err(source.mistake(Place::START, "the file is empty", "`key: value` lines", hint).into());
+    }
     locate::outline(source.text).map_err(|error| explain_outline(&source, &error))?;
     serde_yaml::from_str(source.text).map_err(|error| explain_form(&source, &error).into())
 }

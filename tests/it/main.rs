@@ -3,4 +3,5 @@
 mod checkpoint;
 mod positions;
 mod reports;
+mod scenarios;
 mod store;
