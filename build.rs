@@ -1,5 +1,4 @@
 //! Tells the program where libtorch lies and from which commit it was built.
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo on stdout")]
 
 use std::env;
 use std::path::Path;

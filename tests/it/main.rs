@@ -1,4 +1,10 @@
 //! The one binary of integration tests, so that libtorch is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by panicking; clippy knows only #[test]"
+)]
 
 mod layers;
 #[cfg(feature = "libtorch")]
