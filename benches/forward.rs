@@ -1,1 +1,3 @@
+//! The forward pass, timed.
+
 fn main() {}

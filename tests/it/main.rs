@@ -1,6 +1,15 @@
-//! The one integration binary: what each file tests stands in its first line.
+//! The one binary of integration tests, so that libtorch is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by panicking; clippy knows only #[test]"
+)]
 
 mod checkpoint;
+mod layers;
+#[cfg(feature = "libtorch")]
+mod linking;
 mod positions;
 mod reports;
 mod scenarios;
