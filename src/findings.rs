@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Estimate;
+pub use crate::stats::Ruling;
 
 /// The version of the format; raised when a name changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -34,6 +35,9 @@ pub struct Findings {
     pub cells: Vec<CellSummary>,
     /// The cell to deploy instead, if the grid holds one.
     pub recommendation: Option<Recommendation>,
+    /// The questions that must be decided: an undecided one among them ends the run with exit code 2.
+    #[serde(default)]
+    pub decide: Vec<Question>,
     /// What would settle an undecided question, and other remarks about this run.
     pub notes: Vec<String>,
     /// What the scenario expected and whether it was found; empty when it expects nothing.
@@ -78,36 +82,6 @@ impl Question {
             Self::LongRange => "long range",
             Self::Retrieval => "retrieval",
             Self::Latency => "latency",
-        }
-    }
-}
-
-/// What the interval says against the tolerance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ruling {
-    /// The whole interval is worse than the tolerance.
-    Worse,
-    /// The whole interval is better than the tolerance.
-    Better,
-    /// The whole interval is inside the tolerance.
-    WithinNoise,
-    /// The interval touches a tolerance: more documents are needed.
-    Undecided,
-    /// There is nothing that it may be compared with.
-    Incomparable,
-}
-
-impl Ruling {
-    /// The words for people: `within noise`.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Worse => "worse",
-            Self::Better => "better",
-            Self::WithinNoise => "within noise",
-            Self::Undecided => "undecided",
-            Self::Incomparable => "incomparable",
         }
     }
 }
@@ -297,12 +271,21 @@ impl Findings {
     }
 
     /// The process's exit code: 1 if anything is worse, else 2 if anything could not be judged, else 0.
+    ///
+    /// Undecided counts where the scenario demands a decision. A scenario that says what it expects is a test of the
+    /// diagnosis: a cause that is not the expected one is 2, whatever else was found.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        if self.verdicts.iter().any(|verdict| verdict.ruling == Ruling::Worse) {
+        let unjudged = |verdict: &Verdict| match verdict.ruling {
+            Ruling::Incomparable => true,
+            Ruling::Undecided => self.decide.contains(&verdict.question),
+            _ => false,
+        };
+        if self.expectations.iter().any(|expectation| !expectation.met) {
+            2
+        } else if self.verdicts.iter().any(|verdict| verdict.ruling == Ruling::Worse) {
             1
-        } else if self.verdicts.iter().any(|verdict| matches!(verdict.ruling, Ruling::Undecided | Ruling::Incomparable))
-        {
+        } else if self.verdicts.is_empty() || self.verdicts.iter().any(unjudged) {
             2
         } else {
             0

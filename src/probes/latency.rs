@@ -32,8 +32,11 @@ pub fn measure(
             // Rotating the order gives each arm every place equally often.
             for place in 0..3 {
                 let repeat = (place + block as u32) % 3;
-                let subject = if repeat == 0 { &mut *deployed } else { &mut *reference };
-                let (prefill, decode) = (subject.prefill(prompt)?, subject.decode(next)?);
+                let (prefill, decode) = if repeat == 0 {
+                    (deployed.prefill(prompt)?, deployed.decode(next)?)
+                } else {
+                    (reference.prefill(prompt)?, reference.decode(next)?)
+                };
                 if block > 0 {
                     for (quantity, seconds) in [(Quantity::Prefill, prefill), (Quantity::Decode, decode)] {
                         readings.push(Reading {

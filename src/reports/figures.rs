@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Run, numbers};
 use crate::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity};
-use crate::stats::Estimate;
+use crate::stats::{CONFIDENCE, Estimate, mean_estimate};
 use crate::units::Stretch;
 
 /// A picture, and the words that belong to it.
@@ -86,7 +86,7 @@ pub(super) fn curve(outcome: &Outcome, of: &Of) -> Curve {
     bins.into_iter()
         .filter_map(|(bin, documents)| {
             let means: Vec<f64> = documents.into_values().map(|values| mean(&values)).collect();
-            mean_with_interval(&means).map(|estimate| (bin, estimate))
+            drawn(&means).map(|estimate| (bin, estimate))
         })
         .collect()
 }
@@ -109,32 +109,16 @@ pub(super) fn not_finite(run: &Run<'_>, of: &Of) -> String {
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+/// The mean with its interval; a single document is drawn as a point, whose ends meet.
+fn drawn(values: &[f64]) -> Option<Estimate> {
+    match values {
+        &[point] => Some(Estimate { point, low: point, high: point, confidence: CONFIDENCE, n: 1 }),
+        _ => mean_estimate(values),
+    }
 }
 
-/// Quantiles of Student's t for a two-sided interval of 95%, from 1 degree of freedom on.
-const STUDENT: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
-
-/// The mean of independent values with its interval of 95%; nothing of nothing. Of one value the ends meet.
-fn mean_with_interval(values: &[f64]) -> Option<Estimate> {
-    let n = values.len();
-    if n == 0 {
-        return None;
-    }
-    let point = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - point).powi(2)).sum();
-    let freedom = n - 1;
-    let half = if freedom == 0 {
-        0.0
-    } else {
-        let quantile = STUDENT.get(freedom - 1).copied().unwrap_or(1.96);
-        quantile * (squares / freedom as f64 / n as f64).sqrt()
-    };
-    Some(Estimate { point, low: point - half, high: point + half, confidence: 0.95, n })
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Which role a cell plays in every chart.
@@ -153,7 +137,7 @@ pub(super) enum Role {
 /// The role of a cell in this run.
 pub(super) fn role(run: &Run<'_>, cell: &Cell) -> Role {
     match cell.arm {
-        Arm::Truncated => Role::Truncated,
+        Arm::Truncated | Arm::Latency => Role::Truncated,
         Arm::Grid if cell.label() == run.findings.deployed => Role::Deployed,
         Arm::Grid if *cell == Cell::unscaled() => Role::Unscaled,
         Arm::Grid => Role::Other,
@@ -212,12 +196,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_students() {
-        // SciPy: t.interval(0.95, 3, loc=2.5, scale=sem([1, 2, 3, 4])) = (0.4457, 4.5543).
-        let e = mean_with_interval(&[1.0, 2.0, 3.0, 4.0]).unwrap();
-        assert!((e.low - 0.4457).abs() < 1e-3 && (e.high - 4.5543).abs() < 1e-3, "{e:?}");
-        assert_eq!(mean_with_interval(&[]), None);
-        let one = mean_with_interval(&[2.0]).unwrap();
+    fn a_single_document_is_a_point() {
+        assert_eq!(drawn(&[]), None);
+        let one = drawn(&[2.0]).unwrap();
         assert_eq!((one.low, one.high, one.n), (2.0, 2.0, 1));
     }
 }
