@@ -23,8 +23,8 @@ pub struct Recipe {
     pub optimizer: Optimizer,
     /// What a token's loss weighs, by its kind.
     pub weights: Weights,
-    /// Tokens of text around one fact and its question (at least 16).
-    pub fact_spacing: usize,
+    /// How facts are strewn in the text.
+    pub facts: FactSettings,
     /// Sequences from short to long; the last at the trained length.
     pub stages: Vec<Stage>,
     /// Steps between two saves.
@@ -79,6 +79,18 @@ pub struct Weights {
     pub answer: f64,
     /// A random token that nothing can predict.
     pub random: f64,
+}
+
+/// How facts are strewn in the text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactSettings {
+    /// Tokens of text around one fact and its question (at least 16).
+    pub spacing: usize,
+    /// Share of questions whose fact was never told, 0 to 1.
+    pub unanswerable: f64,
+    /// Share of sequences that are text alone, 0 to 1.
+    pub plain: f64,
 }
 
 /// A stretch of training at one length.
@@ -166,7 +178,9 @@ impl Recipe {
                 "stages",
                 "a last stage whose `length` is `model.trained`",
             ),
-            (self.fact_spacing >= 16, "fact_spacing", "at least 16"),
+            (self.facts.spacing >= 16, "facts.spacing", "at least 16"),
+            ((0.0..=1.0).contains(&self.facts.unanswerable), "facts.unanswerable", "a share from 0 to 1"),
+            ((0.0..=1.0).contains(&self.facts.plain), "facts.plain", "a share from 0 to 1"),
             (self.save_every > 0, "save_every", "at least 1"),
             (self.optimizer.peak > 0.0, "optimizer.peak", "a number above 0"),
             (self.optimizer.clip > 0.0, "optimizer.clip", "a number above 0"),

@@ -24,7 +24,7 @@ pub fn documents(scenario: &Scenario) -> Result<Vec<Document>, TextError> {
             // Each document has a generator of its own, so that more documents leave the first ones as they are.
             let mut random = Random::new(scenario.seed.wrapping_add(i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             let segment = text.get(i * length..(i + 1) * length).unwrap_or_default();
-            facts.document(segment, length, FACT_SPACING, &mut random)
+            facts.document(segment, length, FACT_SPACING, 0.0, &mut random)
         })
         .collect())
 }

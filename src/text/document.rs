@@ -104,8 +104,18 @@ impl Facts {
 
     /// A document of exactly `length` tokens from running text, with about one fact and one question per `spacing`
     /// tokens; it uses at most `length` tokens of `text`.
+    ///
+    /// `unanswerable` is the share of questions whose fact was never told: a window of a longer text has them, and a
+    /// model that never saw one is thrown off by it.
     #[must_use]
-    pub fn document(&self, text: &[u32], length: usize, spacing: usize, random: &mut Random) -> Document {
+    pub fn document(
+        &self,
+        text: &[u32],
+        length: usize,
+        spacing: usize,
+        unanswerable: f64,
+        random: &mut Random,
+    ) -> Document {
         let bins = distance_bins(length);
         let mut asked = vec![0_usize; bins.len()];
         let mut document = Document::default();
@@ -129,7 +139,9 @@ impl Facts {
                 continue;
             }
             let ask = random.below(2) == 0;
-            if ask && let Some((bin, chosen)) = self.choose(&document, &bins, &asked, &pending, random) {
+            if ask && random.uniform() < unanswerable {
+                self.write_unanswerable(&mut document, random);
+            } else if ask && let Some((bin, chosen)) = self.choose(&document, &bins, &asked, &pending, random) {
                 if let Some(count) = asked.get_mut(bin) {
                     *count += 1;
                 }
@@ -184,6 +196,14 @@ impl Facts {
         Written { words, value_at }
     }
 
+    fn write_unanswerable(&self, document: &mut Document, random: &mut Random) {
+        let inner = |random: &mut Random| self.inner.get(random.below(self.inner.len())).copied().unwrap_or_default();
+        let words = [self.draw(random), inner(random), inner(random), self.draw(random)];
+        document.extend(&self.ask, Kind::Marker);
+        document.extend(&words, Kind::Random);
+        document.extend(&self.end, Kind::Marker);
+    }
+
     fn write_question(&self, document: &mut Document, fact: &Written) {
         document.extend(&self.ask, Kind::Marker);
         let [k1, k2, v1, v2] = fact.words;
@@ -212,6 +232,12 @@ impl Document {
         self.kinds.truncate(length);
         self.questions.retain(|question| question.answer.end <= length);
     }
+}
+
+/// Running text alone.
+#[must_use]
+pub fn plain(text: &[u32]) -> Document {
+    Document { tokens: text.to_vec(), kinds: vec![Kind::Text; text.len()], questions: Vec::new() }
 }
 
 /// Random word-pieces with spans that are repeated later: what an induction circuit is learnt from.
@@ -250,7 +276,7 @@ mod tests {
     #[test]
     fn a_document_has_its_length_and_every_answer_matches_its_fact() {
         let text: Vec<u32> = (0..9000).map(|i| 4 + i % 500).collect();
-        let document = facts().document(&text, 8192, 64, &mut Random::new(5));
+        let document = facts().document(&text, 8192, 64, 0.0, &mut Random::new(5));
         assert_eq!(document.tokens.len(), 8192);
         assert_eq!(document.kinds.len(), 8192);
         assert!(document.questions.len() > 80, "{}", document.questions.len());
@@ -265,7 +291,7 @@ mod tests {
     #[test]
     fn distances_are_balanced_over_the_bins() {
         let text: Vec<u32> = (0..9000).map(|i| 4 + i % 500).collect();
-        let document = facts().document(&text, 8192, 64, &mut Random::new(6));
+        let document = facts().document(&text, 8192, 64, 0.0, &mut Random::new(6));
         for bin in distance_bins(8192) {
             let n = document.questions.iter().filter(|question| bin.contains(&question.distance())).count();
             assert!(n >= 8, "{n} questions at distances {bin:?}");
@@ -283,7 +309,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_document() {
         let text: Vec<u32> = (0..3000).collect();
-        let make = |seed| facts().document(&text, 2048, 48, &mut Random::new(seed));
+        let make = |seed| facts().document(&text, 2048, 48, 0.2, &mut Random::new(seed));
         assert_eq!(make(7), make(7));
         assert_ne!(make(7), make(8));
     }

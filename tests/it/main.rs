@@ -11,6 +11,8 @@ mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
 mod positions;
+#[cfg(feature = "libtorch")]
+mod replay;
 mod reports;
 mod scenarios;
 mod store;

@@ -3,9 +3,9 @@
 use tch::{Device, Kind, Tensor};
 
 use super::TrainingError;
-use crate::recipe::{Recipe, Stage, Weights};
+use crate::recipe::{FactSettings, Recipe, Stage, Weights};
 use crate::stats::random::Random;
-use crate::text::{Document, Facts, Kind as TokenKind, TextError, Tokenizer, copying};
+use crate::text::{Document, Facts, Kind as TokenKind, TextError, Tokenizer, copying, plain};
 use crate::units::Tokens;
 
 /// The training text and how facts are strewn in it.
@@ -14,7 +14,7 @@ pub(super) struct Batches {
     facts: Facts,
     vocabulary: Vec<u32>,
     weights: Weights,
-    spacing: usize,
+    settings: FactSettings,
     seed: u64,
 }
 
@@ -41,7 +41,7 @@ impl Batches {
             facts: tokenizer.facts()?,
             vocabulary: (0..tokenizer.vocabulary() as u32).collect(),
             weights: recipe.weights.clone(),
-            spacing: recipe.fact_spacing,
+            settings: recipe.facts.clone(),
             seed: recipe.seed,
         })
     }
@@ -76,7 +76,10 @@ impl Batches {
         }
         let start = random.below(self.text.len() - stage.length);
         let text = self.text.get(start..start + stage.length).unwrap_or_default();
-        self.facts.document(text, stage.length, self.spacing, random)
+        if random.uniform() < self.settings.plain {
+            return plain(text);
+        }
+        self.facts.document(text, stage.length, self.settings.spacing, self.settings.unanswerable, random)
     }
 
     /// Tokens seen after so many steps.

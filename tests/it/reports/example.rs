@@ -10,7 +10,7 @@ use gyro::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity, Readin
 use gyro::positions::AnyMethod;
 use gyro::reports::{Machine, Provenance};
 use gyro::stats::Estimate;
-use gyro::units::{Seconds, Stretch};
+use gyro::units::{Seconds, Stretch, Tokens};
 
 const POSITIONS: [(u32, u32); 6] = [(0, 64), (64, 256), (256, 1024), (1024, 2048), (2048, 4096), (4096, 8192)];
 const DISTANCES: [(u32, u32); 5] = [(16, 256), (256, 1024), (1024, 2048), (2048, 4096), (4096, 8192)];
@@ -55,7 +55,7 @@ fn row(cell: &Cell, probe: &str, quantity: Quantity, document: u32, at: Place, v
 fn quality(cell: &Cell) -> Vec<Measurement> {
     let (losses, recalls) = match cell.arm {
         Arm::Grid => model(cell.method.name(), cell.factor.0),
-        Arm::Truncated => ([3.33, 2.80, 3.10, 2.94, 2.95, 2.97], [0.0; 5]),
+        Arm::Truncated | Arm::Latency => ([3.33, 2.80, 3.10, 2.94, 2.95, 2.97], [0.0; 5]),
     };
     let mut rows = Vec::new();
     for document in 0..DOCUMENTS {
@@ -249,6 +249,7 @@ pub(super) fn findings() -> Findings {
     };
     Findings {
         schema: SCHEMA,
+        decide: Vec::new(),
         scenario: "8k_regression".into(),
         question: "Short answers got worse after we stretched 2k to 8k. Method or factor?".into(),
         answer: "The method: linear x4 costs 1.268 nats/token at short range, and ntk at the same factor gives 98% of \
@@ -303,6 +304,8 @@ pub(super) fn provenance() -> Provenance {
             cores: 2,
             memory_bytes: Some(8_000_000_000),
         },
+        trained: Tokens(2048),
+        target: Tokens(8192),
         device: "cpu".into(),
         threads: 2,
         seed: 17,

@@ -5,6 +5,7 @@ use super::*;
 fn findings(deployed: &Cell) -> Findings {
     Findings {
         schema: 1,
+        decide: Vec::new(),
         scenario: "s".to_owned(),
         question: "why?".to_owned(),
         answer: "because.".to_owned(),
