@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Evidence;
 use super::badness::Badness;
 use super::verdict::{tolerance, unit};
-use crate::findings::{GridCell, GridSummary, Question, Ruling};
+use crate::findings::{GridCell, GridSummary, Question};
 use crate::measurement::{Arm, Cell};
 use crate::stats::{Estimate, judge, main_effects, mean_estimate};
 use crate::units::Stretch;

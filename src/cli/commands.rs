@@ -63,7 +63,7 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
 
 #[cfg(feature = "libtorch")]
 fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Result<u8> {
-    use crate::replay::{Checkpoint, device_named, prepare_threads};
+    use crate::replay::{Checkpoint, device_named, device_name, prepare_threads};
 
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
@@ -71,14 +71,6 @@ fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Re
     let finished =
         run::diagnose(&request, |dir: &Path| Ok(std::rc::Rc::new(Checkpoint::load(dir, device)?)))?;
     show(&finished, format)
-}
-
-#[cfg(feature = "libtorch")]
-fn device_name(device: tch::Device) -> String {
-    match device {
-        tch::Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".to_owned(),
-    }
 }
 
 #[cfg(feature = "libtorch")]

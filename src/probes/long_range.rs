@@ -16,7 +16,7 @@ const EDGES: [usize; 5] = [0, 64, 256, 1024, 2048];
 
 /// Position bins up to a length, always split at the trained length.
 #[must_use]
-pub fn position_bins(trained: usize, length: usize) -> Vec<Range<usize>> {
+pub(super) fn position_bins(trained: usize, length: usize) -> Vec<Range<usize>> {
     let mut edges: Vec<usize> = EDGES.to_vec();
     while edges.last().is_some_and(|&last| last < length) {
         edges.push(edges.last().map_or(length, |last| last * 2));

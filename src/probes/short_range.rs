@@ -8,7 +8,7 @@ use crate::text::Kind;
 use crate::units::Tokens;
 
 /// Tokens in a window; the range within which a retrofit must not lose accuracy.
-pub const WINDOW: usize = 256;
+const WINDOW: usize = 256;
 
 /// The short-range probe.
 pub(super) struct ShortRange;

@@ -34,6 +34,15 @@ pub fn device_named(name: Option<&str>) -> Result<Device, ReplayError> {
     Ok(Device::Cuda(index))
 }
 
+/// The name of a device, as users write it.
+#[must_use]
+pub fn device_name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
+}
+
 /// Loads libtorch's CUDA half where it is installed; without it the same program runs on the CPU (tch-rs #980, #984).
 fn load_cuda() {
     use std::ffi::{c_char, c_int, c_void};

@@ -21,7 +21,7 @@ pub mod training;
 
 pub use cache::Cache;
 pub use checkpoint::Checkpoint;
-pub use device::{device_named, prepare_threads, versions};
+pub use device::{device_name, device_named, prepare_threads, versions};
 pub use subject::{Phase, Replay};
 
 /// Elements of the largest temporary in blockwise work: 8 Mi elements, 32 MiB in single precision.
