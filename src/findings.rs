@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::Estimate;
-pub use crate::stats::Ruling;
 
 /// The version of the format; raised when a name changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -35,11 +34,11 @@ pub struct Findings {
     pub cells: Vec<CellSummary>,
     /// The cell to deploy instead, if the grid holds one.
     pub recommendation: Option<Recommendation>,
-    /// The questions that must be decided: an undecided one among them ends the run with exit code 2.
-    #[serde(default)]
-    pub decide: Vec<Question>,
     /// What would settle an undecided question, and other remarks about this run.
     pub notes: Vec<String>,
+    /// Questions that must be decided: undecided or incomparable ends the run with exit code 2.
+    #[serde(default)]
+    pub decide: Vec<Question>,
     /// What the scenario expected and whether it was found; empty when it expects nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<Expectation>,
@@ -82,6 +81,36 @@ impl Question {
             Self::LongRange => "long range",
             Self::Retrieval => "retrieval",
             Self::Latency => "latency",
+        }
+    }
+}
+
+/// What the interval says against the tolerance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// The whole interval is worse than the tolerance.
+    Worse,
+    /// The whole interval is better than the tolerance.
+    Better,
+    /// The whole interval is inside the tolerance.
+    WithinNoise,
+    /// The interval touches a tolerance: more documents are needed.
+    Undecided,
+    /// There is nothing that it may be compared with.
+    Incomparable,
+}
+
+impl Ruling {
+    /// The words for people: `within noise`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Worse => "worse",
+            Self::Better => "better",
+            Self::WithinNoise => "within noise",
+            Self::Undecided => "undecided",
+            Self::Incomparable => "incomparable",
         }
     }
 }
@@ -156,13 +185,14 @@ pub struct Cause {
     pub axis: Axis,
     /// The deployed level that is to blame: a method, a factor, a condition.
     pub name: String,
-    /// Share of bootstrap resamples in which this cause ranks first, 0 to 1.
+    /// Share of bootstrap resamples in which the rule of the decision names this cause, 0 to 1.
     pub confidence: f64,
     /// What repairs it; absent when nothing measured does.
     pub repair: Option<Repair>,
     /// Shapley shares of the gap by axis, and the `interaction`; empty when no repair exists.
     pub shapley: BTreeMap<String, f64>,
-    /// Where the damage is: `constant`, `growing`, `step@2048`, `cache_only`, `batch_only`, `order_only`, `latency_only`, `none`.
+    /// Where the damage is: `constant`, `growing`, `step@2048`, `cache_only`, `batch_only`, `order_only`, `latency_only`,
+    /// `none`, or `unclear` where the intervals do not say.
     pub shape: String,
     /// Sentences with their numbers.
     pub evidence: Vec<String>,
@@ -270,22 +300,21 @@ impl Findings {
         self.verdicts.iter().find(|verdict| verdict.question == question)
     }
 
-    /// The process's exit code: 1 if anything is worse, else 2 if anything could not be judged, else 0.
+    /// The process's exit code.
     ///
-    /// Undecided counts where the scenario demands a decision. A scenario that says what it expects is a test of the
-    /// diagnosis: a cause that is not the expected one is 2, whatever else was found.
+    /// 2 if an expectation is unmet: the scenario is a test of the diagnosis, and the test failed, whatever was found.
+    /// Else 1 if anything is worse; else 2 if a question that the scenario wants decided could not be judged; else 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        let unjudged = |verdict: &Verdict| match verdict.ruling {
-            Ruling::Incomparable => true,
-            Ruling::Undecided => self.decide.contains(&verdict.question),
-            _ => false,
+        let unjudged = |verdict: &Verdict| {
+            matches!(verdict.ruling, Ruling::Undecided | Ruling::Incomparable)
+                && self.decide.contains(&verdict.question)
         };
         if self.expectations.iter().any(|expectation| !expectation.met) {
             2
         } else if self.verdicts.iter().any(|verdict| verdict.ruling == Ruling::Worse) {
             1
-        } else if self.verdicts.is_empty() || self.verdicts.iter().any(unjudged) {
+        } else if self.verdicts.iter().any(unjudged) {
             2
         } else {
             0

@@ -1,133 +1,149 @@
-//! The answer in two sentences, what would settle what is open, and what the scenario expected.
+//! The answer in at most two sentences.
 
-use super::evidence::percent;
-use super::repair::FEWEST_TO_SPLIT;
-use crate::findings::{Axis, Cause, Expectation, Findings, Question, Ruling, Verdict};
-use crate::scenario::Scenario;
+use crate::findings::{Axis, Cause, Question, Recommendation, Ruling, Verdict};
 
-/// At most two sentences for people: what got worse and why, and what to do.
-pub(super) fn answer(findings: &Findings) -> String {
-    let worse: Vec<&Verdict> = findings.verdicts.iter().filter(|v| v.ruling == Ruling::Worse).collect();
-    if worse.is_empty() {
-        let open: Vec<&str> = findings
-            .verdicts
-            .iter()
-            .filter(|v| matches!(v.ruling, Ruling::Undecided | Ruling::Incomparable))
-            .map(|v| v.question.words())
-            .collect();
-        return match (findings.verdicts.is_empty(), open.is_empty()) {
-            (true, _) => "Nothing was asked that has a ruling.".to_owned(),
-            (_, true) => format!("Nothing got worse with {}.", findings.deployed),
-            _ => format!("Nothing is known to be worse with {}, but {} could not be judged.", findings.deployed, list(&open)),
-        };
-    }
-    let damage: Vec<String> = worse.iter().map(|verdict| damage(verdict)).collect();
-    let mut first = format!("{} is worse with {}", capital(&list(&damage)), findings.deployed);
-    if worse.len() > 1 {
-        first = first.replacen(" is worse", " are worse", 1);
-    }
-    let blamed: Vec<&Cause> =
-        worse.iter().filter_map(|v| findings.causes.iter().find(|cause| cause.question == v.question)).collect();
-    format!("{first}; {}. {}", blame(&blamed), advice(findings))
-}
+use super::Evidence;
+use super::words::{amount, share};
 
-fn damage(verdict: &Verdict) -> String {
-    match (&verdict.change, verdict.question) {
-        (Some(change), Question::Latency) => format!("latency (x{:.2})", change.point),
-        (Some(change), _) => format!("{} ({:+.2} {})", verdict.question.words(), change.point, verdict.unit),
-        (None, _) => format!("{} (not finite)", verdict.question.words()),
-    }
-}
-
-/// Who is to blame, said once where all questions agree.
-fn blame(causes: &[&Cause]) -> String {
-    let said = |cause: &Cause| match (cause.axis, &cause.repair) {
-        (Axis::Method, Some(repair)) => format!(
-            "the method is to blame: {} at the same factor removes {} of the damage",
-            repair.by,
-            percent(&repair.fraction)
-        ),
-        (Axis::Factor, Some(repair)) => format!(
-            "the factor is to blame: x{} with the same method removes {} of the damage",
-            repair.by,
-            percent(&repair.fraction)
-        ),
-        (Axis::Interaction, Some(repair)) => {
-            format!("only method and factor together repair it: {} removes {} of the damage", repair.by, percent(&repair.fraction))
+/// What got worse and what is to blame; then what to do.
+pub(super) fn answer(
+    evidence: &Evidence,
+    verdicts: &[Verdict],
+    causes: &[Cause],
+    recommendation: Option<&Recommendation>,
+) -> String {
+    let worse: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.ruling == Ruling::Worse).collect();
+    let first = if worse.is_empty() { healthy(verdicts) } else { damaged(evidence, &worse, causes) };
+    match recommendation {
+        Some(best) if !worse.is_empty() || !is_deployed(evidence, best) => {
+            let quality = |verdict: &&Verdict| verdict.question != Question::Latency;
+            if is_deployed(evidence, best) {
+                format!(
+                    "{first} Nothing measured that serves {} tokens is better than what is deployed.",
+                    evidence.scenario.target
+                )
+            } else if worse.iter().any(quality) {
+                format!("{first} Deploy {} instead.", named(best))
+            } else {
+                first
+            }
         }
-        _ => "the cause is undecided".to_owned(),
-    };
-    let all_alike = causes.windows(2).all(|pair| pair[0].axis == pair[1].axis);
-    if causes.len() == 1 || all_alike && causes.iter().all(|cause| cause.repair.is_none()) {
-        return causes.first().map(|cause| said(cause)).unwrap_or_default();
+        _ => first,
     }
-    let sentences: Vec<String> =
-        causes.iter().map(|cause| format!("in {} {}", cause.question.words(), said(cause))).collect();
-    sentences.join("; ")
 }
 
-fn advice(findings: &Findings) -> String {
-    let Some(best) = &findings.recommendation else {
-        return "No measured cell can be recommended.".to_owned();
+fn named(best: &Recommendation) -> String {
+    if best.factor == 1.0 { best.method.clone() } else { format!("{} x{}", best.method, best.factor) }
+}
+
+fn is_deployed(evidence: &Evidence, best: &Recommendation) -> bool {
+    let deployed = evidence.deployed();
+    deployed.method.name() == best.method && deployed.factor.0 == best.factor
+}
+
+/// The sentence where nothing is worse.
+fn healthy(verdicts: &[Verdict]) -> String {
+    let list = |keep: &dyn Fn(Ruling) -> bool| {
+        let words: Vec<&str> =
+            verdicts.iter().filter(|verdict| keep(verdict.ruling)).map(|verdict| verdict.question.words()).collect();
+        join(&words)
     };
-    let cell = label(&best.method, best.factor);
-    if cell == findings.deployed {
-        return format!("Among the cells measured, {cell} is still the one that exceeds the tolerances least.");
+    let unjudged = |ruling| matches!(ruling, Ruling::Undecided | Ruling::Incomparable);
+    let open = list(&unjudged);
+    let fine = list(&|ruling| !unjudged(ruling));
+    match (fine.is_empty(), open.is_empty()) {
+        (true, true) => "No question was asked.".to_owned(),
+        (true, false) => format!("Nothing could be judged: {open}."),
+        (false, true) => format!("Nothing got worse: {fine} held."),
+        (false, false) => format!("Nothing is shown to be worse, but {open} could not be judged ({fine} held)."),
     }
-    format!("Of the cells measured, {cell} exceeds the tolerances least: deploy that instead, or adapt the model.")
 }
 
-fn label(method: &str, factor: f64) -> String {
-    if factor == 1.0 { method.to_owned() } else { format!("{method} x{factor}") }
+/// The sentence that names what got worse and why, with questions of the same cause together.
+fn damaged(evidence: &Evidence, worse: &[&Verdict], causes: &[Cause]) -> String {
+    let mut groups: Vec<(String, Vec<String>, Vec<String>)> = Vec::new();
+    for verdict in worse {
+        let cause = causes.iter().find(|cause| cause.question == verdict.question);
+        let why = cause.map_or_else(String::new, |cause| blamed(evidence, cause));
+        let repair = cause.filter(|cause| cause.axis != Axis::Undecided).and_then(|cause| cause.repair.as_ref());
+        let removed = repair.map(|repair| share(&repair.fraction));
+        match groups.iter_mut().find(|(other, _, _)| *other == why) {
+            Some((_, amounts, shares)) => {
+                amounts.push(got_worse(verdict));
+                shares.extend(removed);
+            }
+            None => groups.push((why, vec![got_worse(verdict)], removed.into_iter().collect())),
+        }
+    }
+    let joined = |words: &[String]| join(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let parts: Vec<String> = groups
+        .into_iter()
+        .map(|(why, amounts, shares)| {
+            let of = if amounts.len() == 1 { "of it" } else { "of these" };
+            let removes = if shares.is_empty() { String::new() } else { format!(" removes {} {of}", joined(&shares)) };
+            format!("{}: {why}{removes}", joined(&amounts))
+        })
+        .collect();
+    capitalised(&format!("{}.", parts.join("; ")))
 }
 
-fn list(words: &[impl AsRef<str>]) -> String {
+fn got_worse(verdict: &Verdict) -> String {
+    let words = verdict.question.words();
+    match verdict.change {
+        None => format!("{words} broke (values that are not numbers)"),
+        Some(change) if verdict.question == Question::Latency => {
+            format!("{} takes {} as long", verdict.quantity, amount(verdict.question, &change))
+        }
+        Some(change) if verdict.question == Question::Retrieval => {
+            format!("{words} lost {}", amount(verdict.question, &change.negated()))
+        }
+        Some(change) => format!("{words} got worse by {}", amount(verdict.question, &change)),
+    }
+}
+
+fn blamed(evidence: &Evidence, cause: &Cause) -> String {
+    let (method, factor) = &evidence.scenario.deployed;
+    let removes = cause
+        .repair
+        .as_ref()
+        .map_or_else(|| "makes it healthy".to_owned(), |repair| format!("removes {} of it", share(&repair.fraction)));
+    let by = cause.repair.as_ref().map(|repair| repair.by.clone());
+    let to = |fallback: &str| by.clone().unwrap_or_else(|| fallback.to_owned());
+    match cause.axis {
+        Axis::Method => format!(
+            "the method is to blame, switching `{}` to `{}` at the same factor{removes}",
+            method.label(),
+            to("another method")
+        ),
+        Axis::Factor => format!(
+            "the factor is to blame, switching {factor} to {} with the same method{removes}",
+            to("another factor")
+        ),
+        Axis::Interaction => {
+            format!("method and factor are to blame together, only changing both (to {}){removes}", to("another cell"))
+        }
+        Axis::Condition => "an implementation condition is to blame".to_owned(),
+        Axis::None | Axis::Undecided => undecided(cause),
+    }
+}
+
+fn undecided(cause: &Cause) -> String {
+    if cause.question == Question::Latency {
+        return "the cause is undecided, as only the deployed and the unscaled arm were timed".to_owned();
+    }
+    let why = cause.evidence.last().map(String::as_str).unwrap_or_default();
+    format!("the cause is undecided, {why}")
+}
+
+fn join(words: &[&str]) -> String {
     match words {
         [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [start @ .., last] => {
-            let start: Vec<&str> = start.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", start.join(", "), last.as_ref())
-        }
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
-fn capital(text: &str) -> String {
+fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// What is open and what would settle it.
-pub(super) fn notes(verdict: &Verdict, causes: &[Cause]) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let Some(why) = &verdict.why {
-        notes.push(format!("{}: {why}", verdict.question.words()));
-    }
-    if verdict.ruling == Ruling::Worse
-        && let Some(first) = causes.first()
-    {
-        if first.axis == Axis::Undecided {
-            notes.extend(first.evidence.last().map(|why| format!("{}: {why}", verdict.question.words())));
-        }
-        let n = verdict.change.map_or(0, |change| change.n);
-        if verdict.question != Question::Latency && n < FEWEST_TO_SPLIT {
-            notes.push(format!(
-                "{}: with {n} documents the best repair is chosen and estimated on the same ones, which flatters it",
-                verdict.question.words()
-            ));
-        }
-    }
-    notes
-}
-
-/// What the scenario expected against what was found.
-pub(super) fn expectations(scenario: &Scenario, causes: &[Cause]) -> Vec<Expectation> {
-    scenario
-        .expect
-        .iter()
-        .map(|(&question, &expected)| {
-            let found = causes.iter().find(|cause| cause.question == question).map_or(Axis::Undecided, |cause| cause.axis);
-            Expectation { question, expected, found, met: expected == found }
-        })
-        .collect()
 }

@@ -1,62 +1,75 @@
-//! The two-way table of a question: every measured cell, and the main effects of method and factor.
+//! The two-way table of each question over method and factor.
 
 use std::collections::BTreeMap;
 
-use super::Evidence;
-use super::badness::Badness;
-use super::verdict::{tolerance, unit};
-use crate::findings::{GridCell, GridSummary, Question};
-use crate::measurement::{Arm, Cell};
-use crate::stats::{Estimate, judge, main_effects, mean_estimate};
+use crate::findings::{GridCell, GridSummary};
+use crate::stats::{mean, two_way};
 use crate::units::Stretch;
 
-/// The table of a quality question; nothing for latency or where no cell was measured.
-pub(super) fn summary(evidence: &Evidence<'_>, badness: &Badness, question: Question) -> Option<GridSummary> {
-    let is_recall = question == Question::Retrieval;
-    let turned = |change: Estimate| if is_recall { change.negated() } else { change };
-    let cells: Vec<GridCell> = evidence
-        .cells
-        .iter()
-        .filter(|(cell, _)| cell.arm == Arm::Grid)
-        .filter_map(|(cell, _)| {
-            let values: Vec<f64> = badness.get(cell, question)?.by_document.values().copied().collect();
-            let value = mean_estimate(&values)?;
-            let change = badness.change(cell, question)?;
-            Some(GridCell {
-                method: cell.method.label(),
-                factor: cell.factor.0,
-                value: if is_recall { value.negated().map(|missed| missed + 1.0) } else { value },
-                change: turned(change),
-                ruling: judge(change, tolerance(evidence.scenario, question)),
-            })
-        })
-        .collect();
-    if cells.is_empty() {
-        return None;
-    }
-    let (method_effects, factor_effects) = effects(evidence, &cells);
-    Some(GridSummary { question, unit: unit(question).to_owned(), cells, method_effects, factor_effects })
+use super::board::{Board, Entry};
+use super::rows::quantity;
+use super::verdicts::raw;
+
+/// One table for each question; cells without numbers are absent.
+pub(super) fn summaries(boards: &[Board]) -> Vec<GridSummary> {
+    boards.iter().map(summary).collect()
 }
 
-/// Main effects over the scaled part of the grid (factors above 1), as deviations from its mean change.
-fn effects(evidence: &Evidence<'_>, cells: &[GridCell]) -> (BTreeMap<String, f64>, BTreeMap<String, f64>) {
-    let scenario = evidence.scenario;
-    let unscaled = Cell::unscaled();
-    let methods: Vec<String> =
-        scenario.methods.iter().filter(|method| **method != unscaled.method).map(|method| method.label()).collect();
-    let factors: Vec<Stretch> = scenario.factors.iter().copied().filter(|factor| *factor != Stretch::ONE).collect();
-    let table: Vec<Vec<Option<f64>>> = methods
+fn summary(board: &Board) -> GridSummary {
+    let (method_effects, factor_effects) = effects(board).unwrap_or_default();
+    GridSummary {
+        question: board.question,
+        unit: quantity(board.question).unit().to_owned(),
+        cells: board.entries.iter().filter_map(|entry| cell(board, entry)).collect(),
+        method_effects,
+        factor_effects,
+    }
+}
+
+fn cell(board: &Board, entry: &Entry) -> Option<GridCell> {
+    let values = entry.damage.measured()?;
+    Some(GridCell {
+        method: entry.cell.method.label(),
+        factor: entry.cell.factor.0,
+        value: board.interval(&raw(board, values))?,
+        change: board.change(board.interval(values)?),
+        ruling: board.ruling(entry.cell),
+    })
+}
+
+type Effects = BTreeMap<String, f64>;
+
+/// Mean change by method and by factor, over the factors at which every scaled method was measured.
+///
+/// A mean over different factors would blame a method for a factor that only it was measured at.
+fn effects(board: &Board) -> Option<(Effects, Effects)> {
+    let sign = if board.change_falls() { -1.0 } else { 1.0 };
+    let mut by_factor: Vec<(Stretch, BTreeMap<String, f64>)> = Vec::new();
+    for entry in board.entries.iter().filter(|entry| entry.cell.factor != Stretch::ONE) {
+        let Some(change) = entry.damage.measured().and_then(mean) else { continue };
+        let label = entry.cell.method.label();
+        match by_factor.iter_mut().find(|(factor, _)| *factor == entry.cell.factor) {
+            Some((_, changes)) => {
+                changes.insert(label, sign * change);
+            }
+            None => by_factor.push((entry.cell.factor, BTreeMap::from([(label, sign * change)]))),
+        }
+    }
+    let methods: Vec<String> = {
+        let mut all: Vec<String> = by_factor.iter().flat_map(|(_, changes)| changes.keys().cloned()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    by_factor.retain(|(_, changes)| changes.len() == methods.len());
+    by_factor.sort_by(|a, b| a.0.0.total_cmp(&b.0.0));
+    let table: Vec<Vec<f64>> = methods
         .iter()
-        .map(|method| {
-            let at = |factor: &Stretch| {
-                let here = |cell: &&GridCell| cell.method == *method && cell.factor == factor.0;
-                cells.iter().find(here).map(|cell| cell.change.point).filter(|point| point.is_finite())
-            };
-            factors.iter().map(at).collect()
-        })
+        .map(|method| by_factor.iter().filter_map(|(_, changes)| changes.get(method)).copied().collect())
         .collect();
-    let Some(effects) = main_effects(&table) else { return Default::default() };
-    let rows = methods.into_iter().zip(effects.rows).filter_map(|(method, effect)| Some((method, effect?))).collect();
-    let columns = factors.iter().zip(effects.columns).filter_map(|(f, effect)| Some((f.to_string(), effect?))).collect();
-    (rows, columns)
+    let parts = two_way(&table)?;
+    let rows = methods.into_iter().zip(parts.rows).map(|(method, effect)| (method, parts.grand + effect)).collect();
+    let columns =
+        by_factor.iter().zip(parts.columns).map(|((factor, _), effect)| (factor.to_string(), parts.grand + effect));
+    Some((rows, columns.collect()))
 }

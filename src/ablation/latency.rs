@@ -1,115 +1,225 @@
-//! The ruling on latency: ratios of interleaved timings, with a null control.
+//! Is the deployed arm slower than the reference arm of the same run?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::findings::{Question, Ruling, Verdict};
+use crate::measurement::{Cell, Measurement, Outcome, Quantity};
+use crate::stats::{CONFIDENCE, Estimate, Resamples};
+use crate::units::Tokens;
 
 use super::Evidence;
-use crate::findings::{Question, Ruling, Verdict};
-use crate::measurement::{Cell, Outcome, Quantity};
-use crate::stats::{CONFIDENCE, Estimate, judge, mean_estimate, mean_with_confidence};
+use super::board::ruling;
+use super::words::amount;
 
-/// Seconds by block, of one arm at one quantity and length.
-type Blocks = BTreeMap<u32, f64>;
+/// What was timed: prefill or decode, at one context length.
+type Timing = (Quantity, u32);
 
-/// What was timed: prefill or decode, and at which length in tokens.
-type Point = (Quantity, u32);
+/// Seconds of one arm by block.
+type Arm = BTreeMap<u32, f64>;
 
-/// The worst ratio over prefill, decode and lengths.
-///
-/// The intervals are widened (Bonferroni) so that all of them together hold with the stated confidence. The same arm
-/// timed twice must tie within the tolerance everywhere; where it does not, nothing is flagged.
-pub(super) fn verdict(evidence: &Evidence<'_>) -> Verdict {
-    let scenario = evidence.scenario;
-    let tolerance = scenario.tolerance.latency;
-    let deployed = times(evidence, &scenario.deployed_cell(), 0);
-    let reference = times(evidence, &Cell::unscaled(), 0);
-    let again = times(evidence, &Cell::unscaled(), 1);
-    let confidence = 1.0 - (1.0 - CONFIDENCE) / deployed.len().max(1) as f64;
-    let ruled: Vec<(Point, Estimate, Ruling)> = deployed
-        .iter()
-        .filter_map(|(point, blocks)| {
-            let change = log_ratio(blocks, reference.get(point)?, confidence)?;
-            Some((*point, change, judge(change, tolerance.ln())))
-        })
-        .collect();
-    let restless = reference.iter().find_map(|(point, blocks)| {
-        let change = log_ratio(again.get(point)?, blocks, confidence)?;
-        matches!(judge(change, tolerance.ln()), Ruling::Worse | Ruling::Better).then_some((*point, change))
-    });
-    // The worst ruling first, then the largest ratio.
-    let rank = |ruling: &Ruling| match ruling {
-        Ruling::Worse => 3,
-        Ruling::Undecided => 2,
-        Ruling::WithinNoise => 1,
-        _ => 0,
-    };
-    let worst = ruled.iter().max_by(|a, b| rank(&a.2).cmp(&rank(&b.2)).then(a.1.point.total_cmp(&b.1.point)));
-    let mut verdict = empty(tolerance);
-    let Some(((quantity, length), change, ruling)) = worst else {
-        verdict.why = Some("no block of timings pairs deployed with reference".to_owned());
-        return verdict;
-    };
-    verdict.ruling = *ruling;
-    verdict.quantity = quantity.name().to_owned();
-    verdict.change = Some(change.map(f64::exp));
-    let level = |times: &BTreeMap<Point, Blocks>| {
-        mean_estimate(&times.get(&(*quantity, *length))?.values().copied().collect::<Vec<_>>())
-    };
-    (verdict.deployed, verdict.reference) = (level(&deployed), level(&reference));
-    verdict.protocol = format!(
-        "{} at {} tokens, the worst of {} (prefill and decode at each length), against the unscaled model in the same run",
-        quantity.name(),
-        crate::units::Tokens(*length as usize),
-        ruled.len(),
-    );
-    if let Some(((quantity, length), change)) = restless {
-        verdict.ruling = Ruling::Undecided;
-        verdict.why = Some(format!(
-            "the machine is too restless: the same model timed twice differs by a factor of {:.3} in {} at {length} tokens",
-            change.point.exp(),
-            quantity.name(),
-        ));
-    } else if verdict.ruling == Ruling::Undecided {
-        verdict.why = Some("the interval touches the tolerance; more `sizes.latency_blocks` would narrow it".to_owned());
-    }
-    verdict
+/// The three arms of one timing.
+#[derive(Debug, Default)]
+struct Arms {
+    deployed: Arm,
+    reference: Arm,
+    /// The reference a second time: whatever differs from the first is noise of this machine.
+    control: Arm,
+    protocols: BTreeSet<String>,
 }
 
-fn empty(tolerance: f64) -> Verdict {
-    Verdict {
+/// One timing's ratio, judged.
+#[derive(Debug)]
+struct Judged {
+    timing: Timing,
+    ratio: Option<Estimate>,
+    deployed: Option<Estimate>,
+    reference: Option<Estimate>,
+    ruling: Ruling,
+}
+
+/// The verdict on latency: the worst ratio over what was timed.
+///
+/// With k ratios each interval has confidence `1 - 0.05 / k` (Bonferroni), so that looking for the worst of many
+/// does not raise false alarms.
+pub(super) fn verdict(evidence: &Evidence) -> Verdict {
+    let tolerance = evidence.scenario.tolerance.latency;
+    let mut verdict = Verdict {
         question: Question::Latency,
         ruling: Ruling::Incomparable,
         quantity: Quantity::Prefill.name().to_owned(),
-        unit: super::verdict::unit(Question::Latency).to_owned(),
+        unit: "ratio".to_owned(),
         against: "reference".to_owned(),
         change: None,
         deployed: None,
         reference: None,
         tolerance,
-        protocol: String::new(),
+        protocol: "time of the deployed arm over that of the unscaled arm, interleaved in one run".to_owned(),
         why: None,
+    };
+    let timings = match timings(evidence) {
+        Ok(timings) => timings,
+        Err(why) => {
+            verdict.why = Some(why);
+            return verdict;
+        }
+    };
+    let confidence = 1.0 - (1.0 - CONFIDENCE) / timings.len() as f64;
+    let judged: Vec<Judged> =
+        timings.iter().map(|(timing, arms)| judge(*timing, arms, tolerance, confidence)).collect();
+    let Some(worst) = judged.iter().max_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal))
+    else {
+        return verdict;
+    };
+    let (quantity, length) = worst.timing;
+    verdict.quantity = quantity.name().to_owned();
+    verdict.change = worst.ratio;
+    verdict.deployed = worst.deployed;
+    verdict.reference = worst.reference;
+    verdict.protocol = format!(
+        "{} at {} tokens, the worst of {}: {}, seconds a pass",
+        quantity.name(),
+        Tokens(length as usize),
+        judged.len(),
+        verdict.protocol
+    );
+    verdict.ruling = overall(&judged, worst);
+    verdict.why = doubt(worst, verdict.ruling, tolerance);
+    if let Some(fired) = fired_control(&timings, tolerance) {
+        verdict.ruling = Ruling::Undecided;
+        verdict.why = Some(fired);
+    } else if evidence.deployed() == Cell::unscaled() && verdict.change.is_some() {
+        // The same cell cannot be slower than itself: the control has said that this machine is steady enough.
+        verdict.ruling = Ruling::WithinNoise;
+        verdict.why = None;
+    }
+    verdict
+}
+
+/// Better only if every timing is; otherwise what the worst one says.
+fn overall(judged: &[Judged], worst: &Judged) -> Ruling {
+    match worst.ruling {
+        Ruling::WithinNoise | Ruling::Better if judged.iter().any(|one| one.ruling != Ruling::Better) => {
+            Ruling::WithinNoise
+        }
+        ruling => ruling,
     }
 }
 
-/// Timings of a cell's arm.
-fn times(evidence: &Evidence<'_>, cell: &Cell, repeat: u32) -> BTreeMap<Point, Blocks> {
-    let mut times: BTreeMap<Point, Blocks> = BTreeMap::new();
-    for (other, outcome) in evidence.cells {
-        let Outcome::Measured(rows) = outcome else { continue };
-        for reading in rows.iter().map(|row| &row.reading).filter(|_| other == cell) {
-            if reading.probe == "latency"
-                && reading.repeat == repeat
-                && let Some(length) = reading.at.length
-            {
-                times.entry((reading.quantity, length)).or_default().insert(reading.document, reading.value);
-            }
+fn rank(judged: &Judged) -> (u8, f64) {
+    let severity = match judged.ruling {
+        Ruling::Worse => 4,
+        Ruling::Undecided => 3,
+        Ruling::Incomparable => 2,
+        Ruling::WithinNoise => 1,
+        Ruling::Better => 0,
+    };
+    (severity, judged.ratio.map_or(0.0, |ratio| ratio.point))
+}
+
+fn doubt(worst: &Judged, ruling: Ruling, tolerance: f64) -> Option<String> {
+    match (ruling, worst.ratio) {
+        (Ruling::Undecided, None) => Some("an interval needs at least 2 blocks of positive timings".to_owned()),
+        (Ruling::Undecided, Some(ratio)) => Some(format!(
+            "the ratio of {}, {}, crosses the tolerance of {tolerance} with {} blocks",
+            worst.timing.0.name(),
+            amount(Question::Latency, &ratio),
+            ratio.n
+        )),
+        _ => None,
+    }
+}
+
+/// The first control whose two equal arms differ beyond the tolerance.
+fn fired_control(timings: &BTreeMap<Timing, Arms>, tolerance: f64) -> Option<String> {
+    timings.iter().find_map(|((quantity, length), arms)| {
+        let control = ratio(&arms.control, &arms.reference, CONFIDENCE)?;
+        matches!(judge_ratio(&control, tolerance), Ruling::Worse | Ruling::Better).then(|| {
+            format!(
+                "the null control fired: the same arm timed twice ({} at {} tokens) differs by {}, so this machine is too unsteady for a latency verdict",
+                quantity.name(),
+                Tokens(*length as usize),
+                amount(Question::Latency, &control)
+            )
+        })
+    })
+}
+
+fn judge(timing: Timing, arms: &Arms, tolerance: f64, confidence: f64) -> Judged {
+    let ratio = ratio(&arms.deployed, &arms.reference, confidence);
+    let seconds = |arm: &Arm| {
+        let values: Vec<f64> = arm.values().copied().collect();
+        Resamples::new(values.len())?.mean(&values, CONFIDENCE)
+    };
+    Judged {
+        timing,
+        ratio,
+        deployed: seconds(&arms.deployed),
+        reference: seconds(&arms.reference),
+        ruling: ratio.map_or(Ruling::Undecided, |ratio| judge_ratio(&ratio, tolerance)),
+    }
+}
+
+/// The geometric mean of the ratios within blocks.
+fn ratio(above: &Arm, below: &Arm, confidence: f64) -> Option<Estimate> {
+    let logs: Vec<f64> = above.iter().filter_map(|(block, seconds)| Some((seconds / below.get(block)?).ln())).collect();
+    Some(Resamples::new(logs.len())?.mean(&logs, confidence)?.rescaled(f64::exp))
+}
+
+fn judge_ratio(ratio: &Estimate, tolerance: f64) -> Ruling {
+    ruling(&ratio.rescaled(f64::ln), tolerance.ln().abs())
+}
+
+fn timings(evidence: &Evidence) -> Result<BTreeMap<Timing, Arms>, String> {
+    let unscaled = rows(evidence, &Cell::unscaled())?;
+    let same = evidence.deployed() == Cell::unscaled();
+    let deployed = if same { unscaled } else { rows(evidence, &evidence.deployed())? };
+    let mut timings: BTreeMap<Timing, Arms> = BTreeMap::new();
+    for (rows, is_reference) in [(unscaled, true), (deployed, false)] {
+        for reading in rows.iter().map(|row| &row.reading).filter(|reading| reading.probe == Question::Latency.name()) {
+            let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
+                continue;
+            };
+            let arms = timings.entry((reading.quantity, length)).or_default();
+            arms.protocols.insert(reading.protocol.clone());
+            let arm = match (is_reference, reading.repeat) {
+                (true, 0) => &mut arms.reference,
+                (true, 1) => &mut arms.control,
+                // A deployed cell that is the unscaled one is compared with itself through the control.
+                (false, repeat) if repeat == u32::from(same) => &mut arms.deployed,
+                _ => continue,
+            };
+            arm.insert(reading.document, reading.value);
         }
     }
-    times
+    check(&timings)?;
+    Ok(timings)
 }
 
-/// The mean of the logarithm of the ratio, paired by block; nothing where a time is not above 0.
-fn log_ratio(after: &Blocks, before: &Blocks, confidence: f64) -> Option<Estimate> {
-    let ratios: Vec<f64> =
-        after.iter().filter_map(|(block, time)| Some((time / before.get(block)?).ln())).collect();
-    mean_with_confidence(&ratios, confidence)
+fn check(timings: &BTreeMap<Timing, Arms>) -> Result<(), String> {
+    if timings.is_empty() {
+        return Err("no timings were measured".to_owned());
+    }
+    for ((quantity, length), arms) in timings {
+        let name = format!("{} at {} tokens", quantity.name(), Tokens(*length as usize));
+        if arms.protocols.len() > 1 {
+            let list: Vec<&str> = arms.protocols.iter().map(String::as_str).collect();
+            return Err(format!("{name} was timed under different protocols: {}", list.join(", ")));
+        }
+        if arms.deployed.is_empty() || arms.reference.is_empty() {
+            return Err(format!("{name} was timed for one arm only"));
+        }
+        let all = arms.deployed.values().chain(arms.reference.values()).chain(arms.control.values());
+        if let Some(value) = all.into_iter().find(|value| !(value.is_finite() && **value > 0.0)) {
+            return Err(format!("{name} has a timing that is no positive number: {value}"));
+        }
+    }
+    Ok(())
+}
+
+fn rows<'a>(evidence: &Evidence<'a>, cell: &Cell) -> Result<&'a [Measurement], String> {
+    match evidence.outcome(cell) {
+        Some(Outcome::Measured(rows)) => Ok(rows),
+        Some(Outcome::Failed { reason }) => Err(format!("{} failed: {reason}", cell.label())),
+        None => Err(format!("{} was not measured", cell.label())),
+    }
 }

@@ -1,88 +1,121 @@
-//! Blame: from rows to verdicts, causes and a recommendation. Pure functions; `docs/method.md` tells the same story.
+//! Rows to blame: which question got worse, which axis repairs it, and what to deploy instead.
 //!
-//! Everywhere here *badness* is what is compared: loss in nats per token, or facts missed as a share. More is worse,
-//! and every comparison is paired by document.
+//! Everything here is a pure function of the scenario and the rows. `docs/method.md` tells the same in prose, in the
+//! order of [`diagnose`].
 
+mod admission;
 mod answer;
-mod badness;
-mod cause;
-mod evidence;
+mod blame;
+mod board;
+mod decision;
+mod expectations;
 mod grid;
 mod latency;
 mod recommendation;
 mod repair;
+mod rows;
 mod shape;
-mod verdict;
+mod verdicts;
+mod words;
 
-use crate::findings::{CellSummary, Findings, Question, SCHEMA};
+use crate::findings::{CellSummary, Findings, Question, Ruling, SCHEMA, Verdict};
 use crate::measurement::{Arm, Cell, Outcome};
-use crate::scenario::Scenario;
+use crate::scenario::{ProbeName, Scenario};
 
-use badness::Badness;
+use board::Board;
 
-/// What a run has to judge by.
+pub use board::ruling;
+
+/// What a run has to be judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// What was asked.
+    /// The question, the grid and the tolerances.
     pub scenario: &'a Scenario,
-    /// Every cell, with the rows of latency shared out to the cells that they time.
+    /// Every cell that ran, the truncated reference among them, and what became of it.
     pub cells: &'a [(Cell, Outcome)],
 }
 
-/// Rules on every question, names causes, and recommends.
+impl<'a> Evidence<'a> {
+    /// The outcome of a cell, if it was run.
+    fn outcome(&self, cell: &Cell) -> Option<&'a Outcome> {
+        self.cells.iter().find(|(other, _)| other == cell).map(|(_, outcome)| outcome)
+    }
+
+    /// The cell of the retrofit as deployed.
+    fn deployed(&self) -> Cell {
+        let (method, factor) = &self.scenario.deployed;
+        Cell::grid(method.clone(), *factor)
+    }
+
+    /// Whether the scenario asked a question.
+    fn asks(&self, question: Question) -> bool {
+        let probe = match question {
+            Question::ShortRange => ProbeName::ShortRange,
+            Question::LongRange => ProbeName::LongRange,
+            Question::Retrieval => ProbeName::Retrieval,
+            Question::Latency => ProbeName::Latency,
+        };
+        self.scenario.probes.contains(&probe)
+    }
+}
+
+/// Judges every question that the scenario asks, names the cause of what got worse and the cell to deploy.
 #[must_use]
-pub fn diagnose(evidence: &Evidence<'_>) -> Findings {
+pub fn diagnose(evidence: &Evidence) -> Findings {
     let scenario = evidence.scenario;
-    let badness = Badness::of(evidence);
-    let asked: Vec<Question> = {
-        let answered: Vec<Question> = scenario.probes.iter().filter_map(|probe| probe.question()).collect();
-        Question::ALL.into_iter().filter(|question| answered.contains(question)).collect()
-    };
-    let mut findings = Findings {
+    let boards = board::boards(evidence);
+    let verdicts = verdicts::verdicts(evidence, &boards);
+    let blames: Vec<blame::Blame> =
+        verdicts.iter().map(|verdict| blame::blame(evidence, &boards, &verdicts, verdict)).collect();
+    let causes: Vec<_> = blames.iter().flat_map(|blame| blame.causes.clone()).collect();
+    let recommendation = recommendation::recommend(evidence, &boards);
+    let mut notes: Vec<String> = blames.into_iter().flat_map(|blame| blame.notes).collect();
+    notes.extend(verdicts.iter().filter_map(|verdict| unjudged(verdict, &boards)));
+    Findings {
         schema: SCHEMA,
         scenario: scenario.name.clone(),
         question: scenario.question.clone(),
-        answer: String::new(),
-        deployed: scenario.deployed_cell().label(),
-        verdicts: Vec::new(),
-        causes: Vec::new(),
-        grid: Vec::new(),
-        cells: cells(evidence),
-        recommendation: recommendation::recommend(evidence, &badness),
+        answer: answer::answer(evidence, &verdicts, &causes, recommendation.as_ref()),
+        deployed: evidence.deployed().label(),
+        grid: grid::summaries(&boards),
+        cells: evidence.cells.iter().filter(|(cell, _)| cell.arm != Arm::Latency).map(summary).collect(),
+        recommendation,
+        notes,
         decide: scenario.decide.clone(),
-        notes: Vec::new(),
-        expectations: Vec::new(),
-    };
-    for question in asked {
-        let verdict = match question {
-            Question::Latency => latency::verdict(evidence),
-            _ => verdict::verdict(evidence, &badness, question),
-        };
-        let causes = cause::causes(evidence, &badness, &verdict);
-        findings.grid.extend(grid::summary(evidence, &badness, question));
-        findings.notes.extend(answer::notes(&verdict, &causes));
-        findings.verdicts.push(verdict);
-        findings.causes.extend(causes);
+        expectations: expectations::expectations(&scenario.expect, &causes),
+        verdicts,
+        causes,
     }
-    findings.expectations = answer::expectations(scenario, &findings.causes);
-    findings.answer = answer::answer(&findings);
-    findings
 }
 
-fn cells(evidence: &Evidence<'_>) -> Vec<CellSummary> {
-    let summary = |(cell, outcome): &(Cell, Outcome)| {
-        let (outcome, reason) = match outcome {
-            Outcome::Measured(_) => ("measured", None),
-            Outcome::Failed { reason } => ("failed", Some(reason.clone())),
-        };
-        CellSummary {
-            id: cell.id().0,
-            method: cell.method.name().to_owned(),
-            factor: cell.factor.0,
-            condition: cell.condition().to_owned(),
-            outcome: outcome.to_owned(),
-            reason,
+/// What would settle a question that was not judged.
+fn unjudged(verdict: &Verdict, boards: &[Board]) -> Option<String> {
+    let why = verdict.why.as_ref()?;
+    let board = boards.iter().find(|board| board.question == verdict.question);
+    let needed = match verdict.ruling {
+        Ruling::Undecided => {
+            verdict.change.and_then(|change| verdicts::documents_to_decide(&change, verdict.tolerance))
         }
+        _ => None,
     };
-    evidence.cells.iter().filter(|(cell, _)| cell.arm != Arm::Latency).map(summary).collect()
+    let advice = match (board, needed) {
+        (Some(_), Some(needed)) => format!("; about {needed} documents would decide it"),
+        _ => String::new(),
+    };
+    Some(format!("{} is {}: {why}{advice}", verdict.question.words(), verdict.ruling.words()))
+}
+
+fn summary((cell, outcome): &(Cell, Outcome)) -> CellSummary {
+    let (outcome, reason) = match outcome {
+        Outcome::Measured(_) => ("measured", None),
+        Outcome::Failed { reason } => ("failed", Some(reason.clone())),
+    };
+    CellSummary {
+        id: cell.id().0,
+        method: cell.method.name().to_owned(),
+        factor: cell.factor.0,
+        condition: cell.condition().to_owned(),
+        outcome: outcome.to_owned(),
+        reason,
+    }
 }

@@ -1,84 +1,125 @@
-//! The cell to deploy: all questions within tolerance if there is one, else the least excess over them.
+//! The cell to deploy, and why not the others.
+
+use std::cmp::Ordering;
+
+use crate::findings::{Recommendation, Rejected, Ruling};
+use crate::measurement::{Arm, Cell, Outcome};
+use crate::stats::mean;
 
 use super::Evidence;
-use super::badness::{Badness, QUALITY};
-use super::evidence::signed;
-use super::verdict::{tolerance, unit};
-use crate::findings::{Question, Recommendation, Rejected};
-use crate::measurement::{Arm, Cell};
-use crate::stats::Estimate;
+use super::admission::serves;
+use super::board::{Board, Damage};
+use super::words::{amount, number, plain};
 
-/// A share of facts weighs as much as so many nats per token when excesses are added up.
-const NATS_PER_RECALL: f64 = 1.0;
-
-/// A cell's changes, and by how much they exceed the tolerances together, in nats per token.
-struct Candidate<'a> {
-    cell: &'a Cell,
-    changes: Vec<(Question, Estimate)>,
+/// How good a cell is over all quality questions, in units of each question's tolerance.
+///
+/// The tolerances are the author's own rate of exchange between nats and recall.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Score {
+    /// Questions that got worse.
+    worse: usize,
+    /// Damage above the tolerances, summed.
     excess: f64,
+    /// All damage, gains included, summed.
+    total: f64,
 }
 
-/// The best measured cell of the grid, and every other method at its best factor.
-pub(super) fn recommend(evidence: &Evidence<'_>, badness: &Badness) -> Option<Recommendation> {
-    let mut candidates: Vec<Candidate<'_>> = evidence
-        .cells
-        .iter()
-        .filter(|(cell, _)| cell.arm == Arm::Grid)
-        .filter_map(|(cell, _)| candidate(evidence, badness, cell))
-        .collect();
-    candidates.sort_by(|a, b| a.excess.total_cmp(&b.excess));
-    let best = candidates.first()?;
-    let mut rejected: Vec<Rejected> = Vec::new();
-    for other in candidates.iter().skip(1) {
-        let method = other.cell.method.label();
-        if other.cell.method != best.cell.method && !rejected.iter().any(|known| known.method == method) {
-            rejected.push(Rejected { method, factor: other.cell.factor.0, because: sentences(evidence, other) });
+impl Score {
+    fn order(&self, other: &Self) -> Ordering {
+        let worse = (self.worse > 0).cmp(&(other.worse > 0));
+        worse.then(self.excess.total_cmp(&other.excess)).then(self.total.total_cmp(&other.total))
+    }
+}
+
+/// The best cell that serves the target length; nothing if the grid holds none.
+pub(super) fn recommend(evidence: &Evidence, boards: &[Board]) -> Option<Recommendation> {
+    let boards: Vec<&Board> = boards.iter().filter(|board| board.obstacle.is_none()).collect();
+    let (best, _) = grid(evidence)
+        .filter(|cell| serves(evidence, cell).is_ok())
+        .filter_map(|cell| Some((cell, score(&boards, cell)?)))
+        .min_by(|(_, a), (_, b)| a.order(b))?;
+    let mut because: Vec<String> = boards.iter().filter_map(|board| priced(board, best)).collect();
+    if *best == evidence.deployed() {
+        because.insert(0, "it is what is deployed, and no measured cell that serves the target is better".to_owned());
+    }
+    because
+        .push("it was chosen on the same documents that these numbers come from; latency was not compared".to_owned());
+    let mut methods: Vec<&Cell> = Vec::new();
+    for cell in grid(evidence).filter(|cell| cell.method != best.method) {
+        if !methods.iter().any(|other| other.method == cell.method) {
+            methods.push(cell);
         }
     }
-    let mut because = sentences(evidence, best);
-    because.push(if best.excess == 0.0 {
-        "every quality question is within its tolerance".to_owned()
-    } else {
-        format!(
-            "no cell is within every tolerance; this one exceeds them least, by {:.3} nats/token together (a share of \
-             facts counts as {NATS_PER_RECALL} nats/token)",
-            best.excess
-        )
-    });
-    Some(Recommendation { method: best.cell.method.label(), factor: best.cell.factor.0, because, rejected })
+    let rejected = methods.into_iter().map(|first| reject(evidence, &boards, best, first)).collect();
+    Some(Recommendation { method: best.method.name().to_owned(), factor: best.factor.0, because, rejected })
 }
 
-fn candidate<'a>(evidence: &Evidence<'_>, badness: &Badness, cell: &'a Cell) -> Option<Candidate<'a>> {
-    let asked = QUALITY.into_iter().filter(|question| badness.reference(*question).is_some());
-    // A cell that lacks a question, or has one that is not finite, cannot be recommended.
-    let changes: Vec<(Question, Estimate)> =
-        asked.map(|question| Some((question, badness.change(cell, question)?))).collect::<Option<_>>()?;
-    if changes.is_empty() {
-        return None;
+fn grid<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Cell> {
+    evidence.cells.iter().map(|(cell, _)| cell).filter(|cell| cell.arm == Arm::Grid)
+}
+
+/// The score of a cell that has numbers for every question that was measured.
+fn score(boards: &[&Board], cell: &Cell) -> Option<Score> {
+    let mut score = Score { worse: 0, excess: 0.0, total: 0.0 };
+    for board in boards {
+        let damage = mean(board.entry(cell)?.damage.measured()?)?;
+        let damage = if board.tolerance > 0.0 { damage / board.tolerance } else { damage };
+        score.worse += usize::from(board.ruling(cell) == Ruling::Worse);
+        score.excess += (damage - f64::from(u8::from(board.tolerance > 0.0))).max(0.0);
+        score.total += damage;
     }
-    let excess = changes
-        .iter()
-        .map(|(question, change)| {
-            let weight = if *question == Question::Retrieval { NATS_PER_RECALL } else { 1.0 };
-            weight * (change.point - tolerance(evidence.scenario, *question)).max(0.0)
-        })
-        .sum();
-    Some(Candidate { cell, changes, excess })
+    (!boards.is_empty()).then_some(score)
 }
 
-fn sentences(evidence: &Evidence<'_>, candidate: &Candidate<'_>) -> Vec<String> {
-    candidate
-        .changes
-        .iter()
-        .map(|(question, change)| {
-            let shown = if *question == Question::Retrieval { change.negated() } else { *change };
-            format!(
-                "{}: {} {} against the reference (tolerance {})",
-                question.words(),
-                signed(&shown),
-                unit(*question),
-                tolerance(evidence.scenario, *question)
-            )
-        })
-        .collect()
+/// Where a cell stands on a question: `short range: 0.021 nats/token [..] against the reference, undecided ..`.
+fn standing_of(board: &Board, cell: &Cell) -> Option<String> {
+    let question = board.question.words();
+    match &board.entry(cell)?.damage {
+        Damage::Broken(why) => Some(format!("{question}: {why}")),
+        Damage::Absent(why) => Some(format!("{question}: {why}")),
+        Damage::Measured(_) => {
+            let damage = board.damage(cell)?;
+            Some(format!(
+                "{question}: damage {} against the reference, {} (tolerance {}, n = {})",
+                amount(board.question, &damage),
+                board.ruling(cell).words(),
+                plain(board.question, board.tolerance),
+                damage.n
+            ))
+        }
+    }
+}
+
+/// Where the recommended cell stands; a question that it makes worse is its price.
+fn priced(board: &Board, cell: &Cell) -> Option<String> {
+    let price = if board.ruling(cell) == Ruling::Worse { ": the price of this cell" } else { "" };
+    standing_of(board, cell).map(|standing| standing + price)
+}
+
+/// A method at its best factor, and why it is not the one.
+fn reject(evidence: &Evidence, boards: &[&Board], best: &Cell, first: &Cell) -> Rejected {
+    let scored = |serving: bool| {
+        grid(evidence)
+            .filter(|cell| cell.method == first.method && (!serving || serves(evidence, cell).is_ok()))
+            .filter_map(|cell| Some((cell, score(boards, cell)?)))
+            .min_by(|(_, a), (_, b)| a.order(b))
+    };
+    let chosen = scored(true).or_else(|| scored(false));
+    let cell = chosen.map_or(first, |(cell, _)| cell);
+    let mut because: Vec<String> = serves(evidence, cell).err().into_iter().collect();
+    if let Some(Outcome::Failed { reason }) = evidence.outcome(cell) {
+        because.push(format!("it failed: {reason}"));
+    } else {
+        let unhealthy = |board: &&&Board| !matches!(board.ruling(cell), Ruling::Better | Ruling::WithinNoise);
+        because.extend(boards.iter().filter(unhealthy).filter_map(|board| standing_of(board, cell)));
+    }
+    if let (Some((_, score)), Some(winner)) = (chosen, self::score(boards, best)) {
+        because.push(format!(
+            "over all questions its damage is {} tolerances, that of {} is {}",
+            number(score.total),
+            best.label(),
+            number(winner.total)
+        ));
+    }
+    Rejected { method: first.method.name().to_owned(), factor: cell.factor.0, because }
 }

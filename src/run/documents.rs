@@ -2,10 +2,10 @@
 
 use crate::scenario::Scenario;
 use crate::stats::random::Random;
-use crate::text::{Document, TextError, Tokenizer};
+use crate::text::{Document, Mix, TextError, Tokenizer};
 
-/// Tokens of text around one fact and its question: 8,192 tokens then hold about 128 of each.
-const FACT_SPACING: usize = 64;
+/// 8,192 tokens then hold about 170 facts, half of which are asked for.
+const MIX: Mix = Mix { spacing: 64, questions: 1.0 / 3.0, unanswerable: 0.0 };
 
 /// The scenario's documents, each from a stretch of text of its own.
 ///
@@ -24,7 +24,7 @@ pub fn documents(scenario: &Scenario) -> Result<Vec<Document>, TextError> {
             // Each document has a generator of its own, so that more documents leave the first ones as they are.
             let mut random = Random::new(scenario.seed.wrapping_add(i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             let segment = text.get(i * length..(i + 1) * length).unwrap_or_default();
-            facts.document(segment, length, FACT_SPACING, 0.0, &mut random)
+            facts.document(segment, length, &MIX, &mut random)
         })
         .collect())
 }

@@ -183,7 +183,7 @@ pub fn compare(
         scenario.trained,
         &scenario.tolerance,
         crate::stats::paired_difference,
-        crate::stats::judge,
+        |change, tolerance| ablation::ruling(&change, tolerance),
     )
 }
 

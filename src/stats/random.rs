@@ -62,3 +62,55 @@ impl Random {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_is_the_published_one() {
+        // The reference vector of rand_xoshiro's Xoshiro256PlusPlus, made with xoshiro256plusplus.c from [1, 2, 3, 4].
+        let mut random = Random { state: [1, 2, 3, 4] };
+        let drawn: Vec<u64> = (0..5).map(|_| random.next_u64()).collect();
+        assert_eq!(drawn, [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386, 9_228_616_714_210_784_205]);
+    }
+
+    #[test]
+    fn draws_below_cover_their_range_evenly() {
+        let mut random = Random::new(1);
+        let mut seen = [0_usize; 7];
+        for _ in 0..70_000 {
+            seen[random.below(7)] += 1;
+        }
+        // Six deviations of a binomial with n = 70,000 and p = 1/7.
+        assert!(seen.iter().all(|&n| n.abs_diff(10_000) < 556), "{seen:?}");
+        assert_eq!(random.below(0), 0);
+        assert_eq!(random.below(1), 0);
+    }
+
+    #[test]
+    fn uniform_and_normal_have_their_moments() {
+        let mut random = Random::new(2);
+        let n = 100_000;
+        let mean = (0..n).map(|_| random.uniform()).sum::<f64>() / f64::from(n);
+        assert!((mean - 0.5).abs() < 0.006, "{mean}");
+        let draws: Vec<f64> = (0..n).map(|_| random.normal()).collect();
+        let mean = draws.iter().sum::<f64>() / f64::from(n);
+        let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+    }
+
+    #[test]
+    fn a_shuffle_keeps_the_items_and_a_seed_keeps_the_order() {
+        let shuffled = |seed| {
+            let mut items: Vec<u32> = (0..20).collect();
+            Random::new(seed).shuffle(&mut items);
+            items
+        };
+        assert_eq!(shuffled(3), shuffled(3));
+        assert_ne!(shuffled(3), shuffled(4));
+        let mut sorted = shuffled(3);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..20).collect::<Vec<_>>());
+    }
+}

@@ -3,5 +3,5 @@
 mod document;
 mod tokenizer;
 
-pub use document::{Document, Facts, Kind, Question, RETRIEVAL_BINS, copying, distance_bins, plain};
+pub use document::{Document, Facts, Kind, Mix, Question, RETRIEVAL_BINS, copying, distance_bins, plain};
 pub use tokenizer::{TextError, Tokenizer};

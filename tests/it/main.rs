@@ -6,6 +6,7 @@
     reason = "a test ends by panicking; clippy knows only #[test]"
 )]
 
+mod blame;
 mod checkpoint;
 mod layers;
 #[cfg(feature = "libtorch")]

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::TrainingError;
 use crate::recipe::{FactSettings, Recipe, Stage, Weights};
 use crate::stats::random::Random;
-use crate::text::{Document, Facts, Kind as TokenKind, TextError, Tokenizer, copying, plain};
+use crate::text::{Document, Facts, Kind as TokenKind, Mix, TextError, Tokenizer, copying, plain};
 use crate::units::Tokens;
 
 /// The training text and how facts are strewn in it.
@@ -79,7 +79,9 @@ impl Batches {
         if random.uniform() < self.settings.plain {
             return plain(text);
         }
-        self.facts.document(text, stage.length, self.settings.spacing, self.settings.unanswerable, random)
+        let FactSettings { spacing, unanswerable, .. } = self.settings;
+        let mix = Mix { spacing, questions: 0.5, unanswerable };
+        self.facts.document(text, stage.length, &mix, random)
     }
 
     /// Tokens seen after so many steps.

@@ -1,0 +1,470 @@
+//! Planted causes must be found, and healthy runs must raise no alarm. The damages are modelled on a small reference
+//! model trained at 2,048 tokens and stretched to 8,192.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use gyro::ablation::{Evidence, diagnose};
+use gyro::findings::{Axis, Cause, Findings, Question, Ruling};
+use gyro::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity, Reading};
+use gyro::positions::AnyMethod;
+use gyro::scenario::{GridShape, ProbeName, Scenario, Sizes, Tolerance};
+use gyro::stats::random::Random;
+use gyro::units::{Stretch, Tokens};
+
+const BINS: [u32; 7] = [0, 64, 256, 1024, 2048, 4096, 8192];
+const DISTANCES: [u32; 7] = [16, 64, 256, 1024, 2048, 4096, 8192];
+/// Loss of the healthy reference in each bin of positions.
+const HEALTHY: [f64; 6] = [3.33, 2.80, 3.10, 2.94, 2.84, 2.88];
+
+/// What a cell does: damage at short range, damage by position bin, recall by distance bin.
+#[derive(Clone, Copy, Debug)]
+struct Nature {
+    short: f64,
+    long: [f64; 6],
+    recall: [f64; 6],
+}
+
+const GOOD: Nature = Nature { short: 0.0, long: [0.0; 6], recall: [0.95; 6] };
+
+fn textbook(method: &str, factor: f64) -> Nature {
+    let nature = |short, long, recall| Nature { short, long, recall };
+    match (method, factor) {
+        (_, 1.0) => nature(0.0, [0.0, 0.0, 0.0, 0.0, 0.37, 1.34], [0.95, 0.95, 0.95, 0.9, 0.0, 0.0]),
+        ("linear", 2.0) => nature(0.5, [0.5, 0.5, 0.5, 0.5, 0.6, 1.6], [0.3, 0.2, 0.1, 0.0, 0.0, 0.0]),
+        ("linear", 4.0) => nature(1.17, [1.11, 1.32, 1.34, 1.37, 1.33, 1.41], [0.0; 6]),
+        ("linear", _) => nature(1.8, [1.8, 1.9, 1.9, 1.9, 2.0, 2.0], [0.0; 6]),
+        ("ntk", 2.0) => nature(0.004, [0.01, 0.01, 0.0, 0.03, -0.06, 0.47], [0.95, 0.95, 0.95, 0.9, 0.6, 0.0]),
+        ("ntk", 4.0) => nature(0.02, [0.02, 0.02, 0.03, 0.07, -0.03, 0.01], [0.95, 0.95, 0.95, 0.95, 0.85, 0.4]),
+        ("ntk", _) => nature(0.045, [0.04, 0.07, 0.08, 0.12, 0.01, 0.08], [0.95, 0.95, 0.95, 0.95, 0.9, 0.9]),
+        ("yarn", 2.0) => nature(0.015, [0.02, 0.02, 0.0, 0.03, -0.05, 0.52], [0.95, 0.95, 0.95, 0.9, 0.6, 0.0]),
+        ("yarn", 4.0) => nature(0.03, [0.04, 0.03, 0.03, 0.07, -0.02, -0.01], [0.95, 0.95, 0.95, 0.95, 0.92, 0.9]),
+        _ => nature(0.05, [0.06, 0.06, 0.05, 0.1, 0.03, 0.07], [0.95, 0.95, 0.95, 0.95, 0.9, 0.9]),
+    }
+}
+
+fn method(name: &str) -> AnyMethod {
+    AnyMethod::named(name).unwrap()
+}
+
+fn cell(name: &str, factor: f64) -> Cell {
+    Cell::grid(method(name), Stretch(factor))
+}
+
+fn scenario(deployed: &str, factor: f64) -> Scenario {
+    Scenario {
+        name: "planted".to_owned(),
+        path: PathBuf::new(),
+        text: String::new(),
+        question: "Method or factor?".to_owned(),
+        checkpoint: PathBuf::new(),
+        trained: Tokens(2048),
+        target: Tokens(8192),
+        deployed: (method(deployed), Stretch(factor)),
+        methods: ["none", "linear", "ntk", "yarn"].map(method).to_vec(),
+        grid: GridShape::Full,
+        factors: [1.0, 2.0, 4.0, 8.0].map(Stretch).to_vec(),
+        probes: vec![ProbeName::ShortRange, ProbeName::LongRange, ProbeName::Retrieval],
+        sizes: Sizes {
+            documents: 8,
+            short_windows: 7,
+            attention_documents: 1,
+            attention_every: 16,
+            latency_lengths: vec![Tokens(512), Tokens(2048), Tokens(8192)],
+            latency_blocks: 6,
+            decode_tokens: 16,
+        },
+        tolerance: Tolerance { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 },
+        documents: PathBuf::new(),
+        seed: 1,
+        decide: Vec::new(),
+        expect: BTreeMap::new(),
+    }
+}
+
+fn row(cell: &Cell, probe: Question, quantity: Quantity, document: u32, at: Place, value: f64) -> Measurement {
+    let reading = Reading {
+        quantity,
+        probe: probe.name().to_owned(),
+        protocol: format!("{}/1", probe.name()),
+        document,
+        repeat: 0,
+        at,
+        value,
+        count: 200,
+    };
+    Measurement { cell: cell.id(), reading }
+}
+
+fn positions(from: u32, to: u32) -> Place {
+    Place { from: Some(from), to: Some(to), ..Place::default() }
+}
+
+fn distances(from: u32, to: u32) -> Place {
+    Place { distance_from: Some(from), distance_to: Some(to), ..Place::default() }
+}
+
+/// Rows as the probes write them: documents differ by 0.3 nats, a cell's effect on a document by 0.006.
+fn rows(cell: &Cell, nature: Nature, documents: u32, seed: u64) -> Vec<Measurement> {
+    let mut difficulty = Random::new(seed);
+    let name: u64 = cell.canonical().bytes().fold(seed, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mut random = Random::new(name);
+    let mut rows = Vec::new();
+    for document in 0..documents {
+        let level = 0.3 * difficulty.normal();
+        let own = 0.006 * random.normal();
+        for window in 0..8 {
+            let at = positions(window * 1000, window * 1000 + 256);
+            let loss = 2.9 + level + nature.short + own + 0.01 * random.normal();
+            rows.push(row(cell, Question::ShortRange, Quantity::Nll, document, at, loss));
+        }
+        for bin in 0..6 {
+            let at = positions(BINS[bin], BINS[bin + 1]);
+            let loss = HEALTHY[bin] + level + nature.long[bin] + own + 0.01 * random.normal();
+            rows.push(row(cell, Question::LongRange, Quantity::Nll, document, at, loss));
+            let at = distances(DISTANCES[bin], DISTANCES[bin + 1]);
+            let recall = (nature.recall[bin] + 0.03 * random.normal()).clamp(0.0, 1.0);
+            rows.push(row(cell, Question::Retrieval, Quantity::Recall, document, at, recall));
+        }
+    }
+    rows
+}
+
+type Run = Vec<(Cell, Outcome)>;
+
+/// A whole run over the grid of the scenario, with natures by method and factor.
+fn run(nature: impl Fn(&str, f64) -> Nature, documents: u32, seed: u64) -> Run {
+    let mut cells = vec![Cell::unscaled()];
+    for name in ["linear", "ntk", "yarn"] {
+        cells.extend([2.0, 4.0, 8.0].map(|factor| cell(name, factor)));
+    }
+    let mut run: Run = cells
+        .into_iter()
+        .map(|cell| {
+            let rows = rows(&cell, nature(cell.method.name(), cell.factor.0), documents, seed);
+            (cell, Outcome::Measured(rows))
+        })
+        .collect();
+    let truncated = Cell::truncated();
+    let rows = rows(&truncated, Nature { recall: [0.95, 0.95, 0.95, 0.9, 0.0, 0.0], ..GOOD }, documents, seed);
+    run.push((truncated, Outcome::Measured(rows)));
+    run
+}
+
+fn found(scenario: &Scenario, run: &Run) -> Findings {
+    let findings = diagnose(&Evidence { scenario, cells: run });
+    // Whatever was found can be written and read again: no number is missing or infinite.
+    let text = serde_json::to_string(&findings).unwrap();
+    assert!(serde_json::from_str::<Findings>(&text).is_ok());
+    assert!(!findings.answer.is_empty());
+    findings
+}
+
+fn first(findings: &Findings, question: Question) -> &Cause {
+    findings.causes.iter().find(|cause| cause.question == question).unwrap()
+}
+
+fn ruling(findings: &Findings, question: Question) -> Ruling {
+    findings.verdict(question).unwrap().ruling
+}
+
+/// Replaces what became of a cell.
+fn replace(run: &mut Run, cell: &Cell, outcome: Outcome) {
+    run.iter_mut().find(|(other, _)| other == cell).unwrap().1 = outcome;
+}
+
+#[test]
+fn a_method_that_fails_at_short_range_is_named() {
+    let findings = found(&scenario("linear", 4.0), &run(textbook, 8, 1));
+    assert_eq!(ruling(&findings, Question::ShortRange), Ruling::Worse);
+    let cause = first(&findings, Question::ShortRange);
+    assert_eq!(
+        (cause.axis, cause.name.as_str(), cause.shape.as_str()),
+        (Axis::Method, "linear", "constant"),
+        "{cause:#?}"
+    );
+    let repair = cause.repair.as_ref().unwrap();
+    assert!(["ntk x4", "yarn x4"].contains(&repair.cell.as_str()));
+    assert!(repair.fraction.low > 0.95 && repair.fraction.high < 1.02, "{repair:?}");
+    assert!(cause.confidence >= 0.95);
+    assert!((cause.shapley["method"] - 1.0).abs() < 1e-9);
+    // Factor 1 undoes the damage by giving up the extension, which is no repair.
+    assert!(cause.evidence.iter().any(|line| line.contains("factor 1") && line.contains("is no repair")), "{cause:#?}");
+    assert!(findings.answer.contains("the method is to blame"), "{}", findings.answer);
+    let best = findings.recommendation.unwrap();
+    assert_eq!((best.method.as_str(), best.factor), ("yarn", 4.0), "{best:#?}");
+    assert_eq!(best.rejected.iter().map(|one| one.method.as_str()).collect::<Vec<_>>(), ["none", "linear", "ntk"]);
+    assert!(best.rejected.iter().all(|one| !one.because.is_empty()));
+}
+
+#[test]
+fn a_factor_that_is_too_small_is_named() {
+    let findings = found(&scenario("ntk", 2.0), &run(textbook, 8, 2));
+    assert_eq!(ruling(&findings, Question::ShortRange), Ruling::WithinNoise, "{:#?}", findings.verdicts);
+    assert_eq!(first(&findings, Question::ShortRange).axis, Axis::None);
+    assert_eq!(ruling(&findings, Question::LongRange), Ruling::Worse);
+    let cause = first(&findings, Question::LongRange);
+    assert_eq!((cause.axis, cause.name.as_str(), cause.shape.as_str()), (Axis::Factor, "2", "step@4096"), "{cause:#?}");
+    assert!(["4", "8"].contains(&cause.repair.as_ref().unwrap().by.as_str()));
+    assert_eq!(first(&findings, Question::Retrieval).axis, Axis::Factor);
+}
+
+#[test]
+fn a_damage_that_only_both_switches_repair_is_an_interaction() {
+    let nature = |name: &str, factor: f64| match (name, factor) {
+        (_, 1.0) => textbook(name, factor),
+        ("linear", _) => Nature { short: 1.0, ..GOOD },
+        (_, 4.0) => Nature { short: 0.9, ..GOOD },
+        _ => Nature { short: 0.01, ..GOOD },
+    };
+    let findings = found(&scenario("linear", 4.0), &run(nature, 8, 3));
+    let cause = first(&findings, Question::ShortRange);
+    assert_eq!(cause.axis, Axis::Interaction, "{cause:#?}");
+    let total = cause.shapley["method"] + cause.shapley["factor"];
+    assert!((total - 1.0).abs() < 1e-9, "{:?}", cause.shapley);
+}
+
+#[test]
+fn two_repairs_that_work_equally_are_ranked_but_not_decided() {
+    let nature = |name: &str, factor: f64| match (name, factor) {
+        (_, 1.0) => textbook(name, factor),
+        ("linear", 4.0) => Nature { short: 1.0, ..GOOD },
+        _ => GOOD,
+    };
+    let findings = found(&scenario("linear", 4.0), &run(nature, 8, 4));
+    let axes: Vec<Axis> =
+        findings.causes.iter().filter(|cause| cause.question == Question::ShortRange).map(|cause| cause.axis).collect();
+    assert_eq!(axes.len(), 3);
+    assert_eq!(axes[0], Axis::Undecided);
+    assert!(axes.contains(&Axis::Method) && axes.contains(&Axis::Factor));
+}
+
+#[test]
+fn what_no_cell_repairs_is_neither_method_nor_factor() {
+    let nature = |name: &str, factor: f64| match factor {
+        1.0 => textbook(name, factor),
+        _ => Nature { short: 1.0, ..GOOD },
+    };
+    let findings = found(&scenario("yarn", 4.0), &run(nature, 8, 5));
+    let cause = first(&findings, Question::ShortRange);
+    assert_eq!(cause.axis, Axis::Undecided);
+    assert!(findings.notes.iter().any(|note| note.contains("the implementation, or weights")), "{:?}", findings.notes);
+}
+
+#[test]
+fn without_a_second_factor_nothing_is_blamed_on_the_method() {
+    let mut run = run(textbook, 8, 6);
+    run.retain(|(cell, _)| cell.factor == Stretch(4.0) || *cell == Cell::unscaled() || cell.arm == Arm::Truncated);
+    let findings = found(&scenario("linear", 4.0), &run);
+    assert_eq!(first(&findings, Question::ShortRange).axis, Axis::Undecided);
+    assert!(findings.notes.iter().any(|note| note.contains("no other factor")), "{:?}", findings.notes);
+}
+
+#[test]
+fn a_missing_reference_is_incomparable() {
+    let mut run = run(textbook, 8, 7);
+    run.retain(|(cell, _)| cell.arm != Arm::Truncated);
+    let mut scenario = scenario("linear", 4.0);
+    let findings = found(&scenario, &run);
+    assert_eq!(ruling(&findings, Question::LongRange), Ruling::Incomparable);
+    assert_eq!(ruling(&findings, Question::ShortRange), Ruling::Worse);
+    assert_eq!(first(&findings, Question::ShortRange).axis, Axis::Method);
+    assert_eq!(findings.exit_code(), 1);
+    scenario.probes = vec![ProbeName::LongRange];
+    assert_eq!(found(&scenario, &run).exit_code(), 0);
+    scenario.decide = vec![Question::LongRange];
+    assert_eq!(found(&scenario, &run).exit_code(), 2);
+}
+
+#[test]
+fn a_failed_cell_is_reported_and_the_rest_is_judged() {
+    let mut run = run(textbook, 8, 8);
+    replace(&mut run, &cell("yarn", 4.0), Outcome::Failed { reason: "out of memory".to_owned() });
+    let findings = found(&scenario("linear", 4.0), &run);
+    assert_eq!(first(&findings, Question::ShortRange).repair.as_ref().unwrap().cell, "ntk x4");
+    assert!(findings.cells.iter().any(|cell| cell.reason.as_deref() == Some("out of memory")));
+    replace(&mut run, &cell("linear", 4.0), Outcome::Failed { reason: "out of memory".to_owned() });
+    let findings = found(&scenario("linear", 4.0), &run);
+    let verdict = findings.verdict(Question::ShortRange).unwrap();
+    assert_eq!(verdict.ruling, Ruling::Incomparable);
+    assert_eq!(verdict.why.as_deref(), Some("linear x4 failed: out of memory"));
+    assert_eq!(first(&findings, Question::ShortRange).axis, Axis::Undecided);
+}
+
+fn broken(cell: &Cell) -> Outcome {
+    let mut rows = rows(cell, GOOD, 8, 9);
+    for row in &mut rows {
+        row.reading.value = f64::NAN;
+    }
+    Outcome::Measured(rows)
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_worse_and_is_blamed() {
+    let mut run = run(textbook, 8, 9);
+    for factor in [2.0, 4.0, 8.0] {
+        replace(&mut run, &cell("linear", factor), broken(&cell("linear", factor)));
+    }
+    let findings = found(&scenario("linear", 4.0), &run);
+    let verdict = findings.verdict(Question::LongRange).unwrap();
+    assert_eq!((verdict.ruling, verdict.change), (Ruling::Worse, None));
+    assert!(verdict.why.as_ref().unwrap().contains("not a number on 8 of 8 documents"));
+    assert_eq!(first(&findings, Question::LongRange).axis, Axis::Method, "{:#?}", findings.causes);
+    assert_eq!(findings.exit_code(), 1);
+}
+
+#[test]
+fn a_broken_candidate_is_no_repair_and_a_broken_reference_compares_with_nothing() {
+    let mut run = run(textbook, 8, 10);
+    replace(&mut run, &cell("yarn", 4.0), broken(&cell("yarn", 4.0)));
+    let findings = found(&scenario("linear", 4.0), &run);
+    assert_eq!(first(&findings, Question::ShortRange).repair.as_ref().unwrap().cell, "ntk x4");
+    replace(&mut run, &Cell::unscaled(), broken(&Cell::unscaled()));
+    let findings = found(&scenario("linear", 4.0), &run);
+    assert_eq!(ruling(&findings, Question::ShortRange), Ruling::Incomparable);
+}
+
+#[test]
+fn different_protocols_are_never_subtracted() {
+    let mut run = run(textbook, 8, 11);
+    let mut other = rows(&cell("linear", 4.0), textbook("linear", 4.0), 8, 11);
+    for row in &mut other {
+        row.reading.protocol.push_str("-other");
+    }
+    replace(&mut run, &cell("linear", 4.0), Outcome::Measured(other));
+    let findings = found(&scenario("linear", 4.0), &run);
+    for question in [Question::ShortRange, Question::LongRange, Question::Retrieval] {
+        assert_eq!(ruling(&findings, question), Ruling::Incomparable);
+        assert!(findings.verdict(question).unwrap().change.is_none());
+    }
+}
+
+#[test]
+fn two_documents_decide_a_large_damage_and_one_decides_nothing() {
+    let findings = found(&scenario("linear", 4.0), &run(textbook, 2, 12));
+    assert_eq!(ruling(&findings, Question::ShortRange), Ruling::Worse);
+    let findings = found(&scenario("linear", 4.0), &run(textbook, 1, 12));
+    let verdict = findings.verdict(Question::ShortRange).unwrap();
+    assert_eq!((verdict.ruling, verdict.change), (Ruling::Undecided, None));
+    assert!(verdict.why.as_ref().unwrap().contains("at least 2 documents"));
+}
+
+#[test]
+fn expectations_turn_a_scenario_into_a_test() {
+    let run = run(textbook, 8, 13);
+    let mut scenario = scenario("linear", 4.0);
+    scenario.expect = BTreeMap::from([(Question::ShortRange, Axis::Method)]);
+    assert_eq!(found(&scenario, &run).exit_code(), 1);
+    scenario.expect = BTreeMap::from([(Question::ShortRange, Axis::Factor)]);
+    let findings = found(&scenario, &run);
+    assert!(!findings.expectations[0].met);
+    assert_eq!(findings.exit_code(), 2);
+}
+
+#[test]
+fn nothing_measured_is_judged_as_nothing() {
+    let mut scenario = scenario("linear", 4.0);
+    scenario.probes.push(ProbeName::Latency);
+    let findings = found(&scenario, &Vec::new());
+    assert!(findings.verdicts.iter().all(|verdict| verdict.ruling == Ruling::Incomparable));
+    assert!(findings.recommendation.is_none());
+}
+
+#[test]
+fn healthy_runs_raise_no_alarm() {
+    // A/A: every stretched cell is as good as the reference, so every alarm is false.
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..200 {
+        let nature = |name: &str, factor: f64| if factor == 1.0 { textbook(name, factor) } else { GOOD };
+        let findings = found(&scenario("yarn", 4.0), &run(nature, 4 + (seed % 3) as u32 * 4, 1000 + seed));
+        for verdict in &findings.verdicts {
+            *counts.entry(verdict.ruling.words()).or_default() += 1;
+            assert_ne!(verdict.ruling, Ruling::Worse, "seed {seed}: {verdict:#?}");
+        }
+    }
+    assert!(counts["within noise"] > 500, "{counts:?}");
+}
+
+/// Adds timings in interleaved blocks: the deployed arm at a ratio, the reference twice, the second at another ratio.
+fn timed(run: &mut Run, ratio: f64, control: f64, seed: u64) {
+    let mut random = Random::new(seed);
+    let mut arms: [Vec<Measurement>; 2] = Default::default();
+    let cells = [cell("linear", 4.0), Cell::unscaled()];
+    for quantity in [Quantity::Prefill, Quantity::Decode] {
+        for length in [512, 2048, 8192] {
+            for block in 0..6 {
+                let base = f64::from(length) * 1e-4 * (1.0 + 0.2 * random.uniform());
+                for (arm, repeat, factor) in [(0, 0, ratio), (1, 0, 1.0), (1, 1, control)] {
+                    let at = Place { length: Some(length), ..Place::default() };
+                    let value = base * factor * (0.01 * random.normal()).exp();
+                    let mut row = row(&cells[arm], Question::Latency, quantity, block, at, value);
+                    row.reading.repeat = repeat;
+                    arms[arm].push(row);
+                }
+            }
+        }
+    }
+    for (cell, rows) in cells.iter().zip(arms) {
+        match &mut run.iter_mut().find(|(other, _)| other == cell).unwrap().1 {
+            Outcome::Measured(all) => all.extend(rows),
+            Outcome::Failed { .. } => unreachable!("only measured cells are timed here"),
+        }
+    }
+}
+
+fn latency(ratio: f64, control: f64, deployed: (&str, f64)) -> Findings {
+    let mut scenario = scenario(deployed.0, deployed.1);
+    scenario.probes = vec![ProbeName::Latency];
+    let mut run = run(textbook, 2, 14);
+    timed(&mut run, ratio, control, 14);
+    found(&scenario, &run)
+}
+
+#[test]
+fn a_tenth_slower_is_a_latency_regression() {
+    let findings = latency(1.10, 1.0, ("linear", 4.0));
+    let verdict = findings.verdict(Question::Latency).unwrap();
+    assert_eq!(verdict.ruling, Ruling::Worse, "{verdict:#?}");
+    let change = verdict.change.unwrap();
+    assert!(change.low > 1.05 && change.high < 1.15, "{change:?}");
+    assert!(verdict.protocol.contains("tokens, the worst of 6"));
+    assert_eq!(first(&findings, Question::Latency).shape, "latency_only");
+}
+
+#[test]
+fn an_unsteady_machine_flags_nothing() {
+    let findings = latency(1.10, 1.12, ("linear", 4.0));
+    let verdict = findings.verdict(Question::Latency).unwrap();
+    assert_eq!(verdict.ruling, Ruling::Undecided);
+    assert!(verdict.why.as_ref().unwrap().contains("the null control fired"));
+}
+
+#[test]
+fn equal_arms_are_within_noise() {
+    assert_eq!(ruling(&latency(1.0, 1.0, ("linear", 4.0)), Question::Latency), Ruling::WithinNoise);
+    assert_eq!(ruling(&latency(1.5, 1.0, ("none", 1.0)), Question::Latency), Ruling::WithinNoise);
+    assert_eq!(ruling(&latency(0.8, 1.0, ("linear", 4.0)), Question::Latency), Ruling::Better);
+}
+#[test]
+fn zz_show() {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..60 {
+        for (name, factor, documents) in [("linear", 4.0, 8), ("ntk", 2.0, 8), ("linear", 4.0, 4), ("ntk", 2.0, 4), ("linear", 4.0, 2), ("none", 1.0, 8), ("none", 4.0, 8), ("yarn", 1.0, 8)] {
+            let findings = found(&scenario(name, factor), &run(textbook, documents, 5000 + seed));
+            for q in [Question::ShortRange, Question::LongRange, Question::Retrieval] {
+                let c = first(&findings, q);
+                *counts.entry(format!("{name} x{factor} n{documents} {:?} {:?} {} {:?}", q, ruling(&findings, q), c.axis.name(), c.shape)).or_default() += 1;
+            }
+            if seed == 0 { println!("{name} x{factor} n{documents}: {}\n  notes {:?}\n  rec {:?}", findings.answer, findings.notes, findings.recommendation.map(|r| (r.method, r.factor, r.because))); }
+        }
+    }
+    for (k, v) in counts { println!("{v:3} {k}"); }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..200 {
+        let nature = |name: &str, factor: f64| if factor == 1.0 { textbook(name, factor) } else { GOOD };
+        let findings = found(&scenario("yarn", 4.0), &run(nature, 4 + (seed % 3) as u32 * 4, 1000 + seed));
+        for v in &findings.verdicts { *counts.entry(format!("{:?} {:?}", v.question, v.ruling)).or_default() += 1; }
+    }
+    println!("{counts:?}");
+    for (r,c,d) in [(1.10,1.0,("linear",4.0)),(1.10,1.12,("linear",4.0))] { println!("{}", latency(r,c,d).answer); }
+}
