@@ -82,16 +82,56 @@ pub fn distance_bins(length: usize) -> Vec<Range<usize>> {
 pub struct Mix {
     /// Tokens of text and items around every two items (facts or questions).
     pub spacing: usize,
-    /// Share of items that are questions, 0 to 1; below one half a stock of old facts builds up that far questions need.
+    /// Share of items that are questions, 0 to 1; a question that no fact is due for becomes a fact.
     pub questions: f64,
     /// Share of questions whose fact was never told: a window of a longer text has them, and a model that never saw one
     /// is thrown off by it.
     pub unanswerable: f64,
 }
 
+/// A fact that was told.
 struct Written {
     words: [u32; 4],
     value_at: usize,
+}
+
+/// Which fact is asked at which distance: every bin is planned for equally often, as far as the length allows.
+struct Plan {
+    length: usize,
+    bins: Vec<Range<usize>>,
+    planned: Vec<usize>,
+    /// Facts not asked yet, each with the bin that it is meant for.
+    pending: Vec<(Written, Range<usize>)>,
+}
+
+impl Plan {
+    fn new(length: usize) -> Self {
+        let bins = distance_bins(length);
+        Self { length, planned: vec![0; bins.len()], bins, pending: Vec::new() }
+    }
+
+    /// Plans a fact for the bin with the fewest facts among those that still fit, far bins first.
+    fn add(&mut self, fact: Written) {
+        let left = self.length - fact.value_at.min(self.length);
+        let fits = (0..self.bins.len()).rev().filter(|&i| self.bins.get(i).is_some_and(|bin| bin.start < left));
+        if let Some(chosen) = fits.min_by_key(|&i| self.planned.get(i)) {
+            if let Some(count) = self.planned.get_mut(chosen) {
+                *count += 1;
+            }
+            self.pending.extend(self.bins.get(chosen).map(|bin| (fact, bin.clone())));
+        }
+    }
+
+    /// The fact whose bin is open for an answer at that position and closes first.
+    fn due(&self, answer_at: usize) -> Option<usize> {
+        let open = |(fact, bin): &(Written, Range<usize>)| bin.contains(&(answer_at - fact.value_at));
+        let closes = |i: &usize| self.pending.get(*i).map(|(fact, bin)| fact.value_at + bin.end);
+        (0..self.pending.len()).filter(|&i| self.pending.get(i).is_some_and(open)).min_by_key(closes)
+    }
+
+    fn take(&mut self, due: usize) -> Option<Written> {
+        (due < self.pending.len()).then(|| self.pending.swap_remove(due).0)
+    }
 }
 
 impl Facts {
@@ -118,40 +158,35 @@ impl Facts {
     /// uses at most `length` tokens of `text`.
     #[must_use]
     pub fn document(&self, text: &[u32], length: usize, mix: &Mix, random: &mut Random) -> Document {
-        let bins = distance_bins(length);
-        let mut asked = vec![0_usize; bins.len()];
+        let mut plan = Plan::new(length);
         let mut document = Document::default();
-        let mut pending: Vec<Written> = Vec::new();
         let mut free = self.inner.clone();
         random.shuffle(&mut free);
         let mut text = text.iter().copied();
-        let chunk = mix.spacing.saturating_sub(self.item_length() * 2).max(4);
-        while document.tokens.len() < length {
-            let run = chunk / 4 + random.below(chunk / 2 + 1);
+        let mean_run = mix.spacing as f64 / 2.0 - self.item_length() as f64;
+        let mut before = usize::MAX;
+        // Ends early where text and word-pieces both run out.
+        while document.tokens.len() < length && document.tokens.len() != before {
+            before = document.tokens.len();
+            // Exponential runs have no memory: a model cannot count its way to the next item.
+            let run = 1.0 - mean_run.max(2.0) * (1.0 - random.uniform()).ln();
+            let left = length - document.tokens.len();
+            let run = if left < run as usize + self.item_length() { left } else { run as usize };
             for token in text.by_ref().take(run) {
                 document.push(token, Kind::Text);
             }
-            if document.tokens.len() + self.item_length() > length {
-                for token in text.by_ref().take(length - document.tokens.len().min(length)) {
-                    document.push(token, Kind::Text);
-                }
-                if document.tokens.len() < length {
-                    break;
-                }
-                continue;
+            if document.tokens.len() >= length || run == left {
+                break;
             }
             let ask = random.uniform() < mix.questions;
+            let due = if ask { plan.due(document.tokens.len() + self.ask.len() + 2) } else { None };
             if ask && random.uniform() < mix.unanswerable {
                 self.write_unanswerable(&mut document, random);
-            } else if ask && let Some((bin, chosen)) = self.choose(&document, &bins, &asked, &pending, random) {
-                if let Some(count) = asked.get_mut(bin) {
-                    *count += 1;
-                }
-                let fact = pending.swap_remove(chosen);
+            } else if let Some(fact) = due.and_then(|due| plan.take(due)) {
                 self.write_question(&mut document, &fact);
             } else if let (Some(k2), Some(v1)) = (free.pop(), free.pop()) {
-                let words = [self.draw(random), k2, v1, self.draw(random)];
-                pending.push(self.write_fact(&mut document, words));
+                let fact = self.write_fact(&mut document, [self.draw(random), k2, v1, self.draw(random)]);
+                plan.add(fact);
             }
         }
         document.truncate(length);
@@ -164,30 +199,6 @@ impl Facts {
 
     fn draw(&self, random: &mut Random) -> u32 {
         self.outer.get(random.below(self.outer.len())).copied().unwrap_or_default()
-    }
-
-    /// The bin with the fewest questions so far that some unasked fact can serve, and that fact.
-    fn choose(
-        &self,
-        document: &Document,
-        bins: &[Range<usize>],
-        asked: &[usize],
-        pending: &[Written],
-        random: &mut Random,
-    ) -> Option<(usize, usize)> {
-        let answer_at = document.tokens.len() + self.ask.len() + 2;
-        let mut best: Option<(usize, Vec<usize>)> = None;
-        for (bin, range) in bins.iter().enumerate() {
-            let fits: Vec<usize> = (0..pending.len())
-                .filter(|&i| pending.get(i).is_some_and(|fact| range.contains(&(answer_at - fact.value_at))))
-                .collect();
-            let fewer = best.as_ref().is_none_or(|(chosen, _)| asked.get(bin) <= asked.get(*chosen));
-            if !fits.is_empty() && fewer {
-                best = Some((bin, fits));
-            }
-        }
-        let (bin, fits) = best?;
-        fits.get(random.below(fits.len())).map(|&fact| (bin, fact))
     }
 
     fn write_fact(&self, document: &mut Document, words: [u32; 4]) -> Written {
@@ -271,7 +282,7 @@ pub fn copying(pieces: &[u32], length: usize, random: &mut Random) -> Document {
 mod tests {
     use super::*;
 
-    const MIX: Mix = Mix { spacing: 64, questions: 1.0 / 3.0, unanswerable: 0.0 };
+    const MIX: Mix = Mix { spacing: 48, questions: 0.5, unanswerable: 0.0 };
 
     fn facts() -> Facts {
         Facts::new([vec![1], vec![2], vec![3]], (600..1000).collect())
