@@ -103,10 +103,8 @@ fn got_worse(verdict: &Verdict) -> String {
 
 fn blamed(evidence: &Evidence, cause: &Cause) -> String {
     let (method, factor) = &evidence.scenario.deployed;
-    let removes = cause
-        .repair
-        .as_ref()
-        .map_or_else(|| "makes it healthy".to_owned(), |repair| format!("removes {} of it", share(&repair.fraction)));
+    // With a repair, the caller adds what it removes, for all questions of this cause at once.
+    let removes = if cause.repair.is_some() { "" } else { " makes it healthy" };
     let by = cause.repair.as_ref().map(|repair| repair.by.clone());
     let to = |fallback: &str| by.clone().unwrap_or_else(|| fallback.to_owned());
     match cause.axis {

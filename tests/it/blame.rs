@@ -191,6 +191,11 @@ fn a_method_that_fails_at_short_range_is_named() {
     // Factor 1 undoes the damage by giving up the extension, which is no repair.
     assert!(cause.evidence.iter().any(|line| line.contains("factor 1") && line.contains("is no repair")), "{cause:#?}");
     assert!(findings.answer.contains("the method is to blame"), "{}", findings.answer);
+    assert!(findings.answer.starts_with("Short range got worse by 1.1"), "{}", findings.answer);
+    assert!(findings.answer.ends_with(". Deploy yarn x4 instead."), "{}", findings.answer);
+    assert_eq!(findings.answer.matches(". ").count(), 1, "at most two sentences: {}", findings.answer);
+    // However questions are grouped, each cause says once what its repair removes.
+    assert_eq!(findings.answer.matches(" removes ").count(), findings.answer.matches("is to blame").count());
     let best = findings.recommendation.unwrap();
     assert_eq!((best.method.as_str(), best.factor), ("yarn", 4.0), "{best:#?}");
     assert_eq!(best.rejected.iter().map(|one| one.method.as_str()).collect::<Vec<_>>(), ["none", "linear", "ntk"]);
@@ -207,6 +212,18 @@ fn a_factor_that_is_too_small_is_named() {
     assert_eq!((cause.axis, cause.name.as_str(), cause.shape.as_str()), (Axis::Factor, "2", "step@4096"), "{cause:#?}");
     assert!(["4", "8"].contains(&cause.repair.as_ref().unwrap().by.as_str()));
     assert_eq!(first(&findings, Question::Retrieval).axis, Axis::Factor);
+}
+
+#[test]
+fn planted_causes_are_found_in_every_simulated_run() {
+    let planted =
+        [("linear", 4.0, Question::ShortRange, Axis::Method), ("ntk", 2.0, Question::LongRange, Axis::Factor)];
+    for (name, factor, question, axis) in planted {
+        for seed in 0..40 {
+            let findings = found(&scenario(name, factor), &run(textbook, 4 + (seed % 2) as u32 * 4, 5000 + seed));
+            assert_eq!(first(&findings, question).axis, axis, "{name} x{factor}, seed {seed}");
+        }
+    }
 }
 
 #[test]
@@ -444,27 +461,4 @@ fn equal_arms_are_within_noise() {
     assert_eq!(ruling(&latency(1.0, 1.0, ("linear", 4.0)), Question::Latency), Ruling::WithinNoise);
     assert_eq!(ruling(&latency(1.5, 1.0, ("none", 1.0)), Question::Latency), Ruling::WithinNoise);
     assert_eq!(ruling(&latency(0.8, 1.0, ("linear", 4.0)), Question::Latency), Ruling::Better);
-}
-#[test]
-fn zz_show() {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for seed in 0..60 {
-        for (name, factor, documents) in [("linear", 4.0, 8), ("ntk", 2.0, 8), ("linear", 4.0, 4), ("ntk", 2.0, 4), ("linear", 4.0, 2), ("none", 1.0, 8), ("none", 4.0, 8), ("yarn", 1.0, 8)] {
-            let findings = found(&scenario(name, factor), &run(textbook, documents, 5000 + seed));
-            for q in [Question::ShortRange, Question::LongRange, Question::Retrieval] {
-                let c = first(&findings, q);
-                *counts.entry(format!("{name} x{factor} n{documents} {:?} {:?} {} {:?}", q, ruling(&findings, q), c.axis.name(), c.shape)).or_default() += 1;
-            }
-            if seed == 0 { println!("{name} x{factor} n{documents}: {}\n  notes {:?}\n  rec {:?}", findings.answer, findings.notes, findings.recommendation.map(|r| (r.method, r.factor, r.because))); }
-        }
-    }
-    for (k, v) in counts { println!("{v:3} {k}"); }
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for seed in 0..200 {
-        let nature = |name: &str, factor: f64| if factor == 1.0 { textbook(name, factor) } else { GOOD };
-        let findings = found(&scenario("yarn", 4.0), &run(nature, 4 + (seed % 3) as u32 * 4, 1000 + seed));
-        for v in &findings.verdicts { *counts.entry(format!("{:?} {:?}", v.question, v.ruling)).or_default() += 1; }
-    }
-    println!("{counts:?}");
-    for (r,c,d) in [(1.10,1.0,("linear",4.0)),(1.10,1.12,("linear",4.0))] { println!("{}", latency(r,c,d).answer); }
 }
