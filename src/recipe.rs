@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{ScenarioError, yaml};
-use crate::units::Tokens;
+use crate::units::{Seconds, Tokens};
 
 /// How a reference model is trained; every path is relative to the recipe's file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +106,27 @@ pub struct Stage {
     /// Share of sequences that are random tokens with repeated spans.
     #[serde(default)]
     pub copying: f64,
+}
+
+/// A point of the training curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Steps done.
+    pub step: usize,
+    /// Tokens seen.
+    pub tokens: Tokens,
+    /// Length of the sequences.
+    pub length: Tokens,
+    /// Loss of the text tokens in nats per token.
+    pub text_nll: f64,
+    /// Loss of the asked values in nats per token; absent in a batch without questions.
+    pub answer_nll: Option<f64>,
+    /// Share of asked values that were the most likely token.
+    pub answer_top1: Option<f64>,
+    /// Learning rate.
+    pub rate: f64,
+    /// Training time so far, over all sessions.
+    pub seconds: Seconds,
 }
 
 impl Stage {

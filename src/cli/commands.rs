@@ -85,6 +85,8 @@ fn train(path: &Path, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8>
     let bar = run::training_bar(&recipe);
     training::train(&recipe, &out, device, |point| bar.point(point))?;
     bar.finish();
+    let checkpoint = std::rc::Rc::new(crate::replay::Checkpoint::load(&out, device)?);
+    run::card(&recipe, path, &out, checkpoint)?;
     say(format!("{}", out.display()))
 }
 

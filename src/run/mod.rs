@@ -1,5 +1,7 @@
 //! The pipeline, as one page of straight code: scenario, documents, cells, rows, findings, pages.
 
+#[cfg(feature = "libtorch")]
+mod card;
 mod cells;
 mod documents;
 mod fingerprint;
@@ -23,6 +25,8 @@ use crate::scenario::{self, Scenario};
 use crate::subject::Engine;
 use crate::units::Seconds;
 
+#[cfg(feature = "libtorch")]
+pub use card::card;
 pub use documents::documents;
 pub use phase::PhaseArgument;
 #[cfg(feature = "libtorch")]

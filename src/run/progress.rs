@@ -130,7 +130,7 @@ pub fn training_bar(recipe: &crate::recipe::Recipe) -> TrainingBar {
 #[cfg(feature = "libtorch")]
 impl TrainingBar {
     /// One more point of the curve.
-    pub fn point(&self, point: &crate::replay::training::CurvePoint) {
+    pub fn point(&self, point: &crate::recipe::CurvePoint) {
         let recall = point.answer_top1.map_or_else(String::new, |share| format!(", facts {:.0} %", 100.0 * share));
         let line = format!("text {:.3} nats/token{recall}, length {}", point.text_nll, point.length);
         if self.bar.is_hidden() {

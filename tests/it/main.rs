@@ -15,5 +15,6 @@ mod positions;
 #[cfg(feature = "libtorch")]
 mod replay;
 mod reports;
+mod run;
 mod scenarios;
 mod store;

@@ -12,7 +12,6 @@ mod vocabulary;
 use std::path::Path;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Reduction, Tensor};
 
 use super::attention::Positions;
@@ -20,12 +19,13 @@ use super::checkpoint::Weights;
 use super::{Checkpoint, ReplayError};
 use crate::checkpoint::Config;
 use crate::positions::{AnyMethod, Method};
-use crate::recipe::Recipe;
+use crate::recipe::{CurvePoint, Recipe};
 use crate::text::{Kind as TokenKind, TextError};
 use crate::units::{Seconds, Stretch, Tokens};
 use batch::Batches;
 use optimizer::AdamW;
 
+pub use state::curve;
 pub use vocabulary::train_tokenizer;
 
 /// Why a training stopped.
@@ -48,27 +48,6 @@ pub enum TrainingError {
         /// The loss.
         loss: f64,
     },
-}
-
-/// A point of the training curve.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CurvePoint {
-    /// Steps done.
-    pub step: usize,
-    /// Tokens seen.
-    pub tokens: Tokens,
-    /// Length of the sequences.
-    pub length: Tokens,
-    /// Loss of the text tokens in nats per token.
-    pub text_nll: f64,
-    /// Loss of the asked values in nats per token; absent in a batch without questions.
-    pub answer_nll: Option<f64>,
-    /// Share of asked values that were the most likely token.
-    pub answer_top1: Option<f64>,
-    /// Learning rate.
-    pub rate: f64,
-    /// Training time so far, over all sessions.
-    pub seconds: Seconds,
 }
 
 /// Steps between two points of the curve.

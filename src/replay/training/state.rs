@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::optimizer::AdamW;
-use super::{CurvePoint, TrainingError};
+use super::TrainingError;
+use crate::recipe::CurvePoint;
 use crate::replay::ReplayError;
 use crate::units::Seconds;
 
@@ -26,17 +27,32 @@ struct Progress {
     curve: Vec<CurvePoint>,
 }
 
+impl Progress {
+    /// The progress saved in a folder; none if nothing was saved.
+    fn read(folder: &Path) -> Result<Self, TrainingError> {
+        let path = folder.join("progress.json");
+        match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|error| file_error("read", &path, &error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(file_error("read", &path, &error)),
+        }
+    }
+}
+
+/// The curve of the training saved under a model's folder.
+///
+/// # Errors
+/// [`TrainingError`] when the save cannot be read.
+pub fn curve(out: &Path) -> Result<Vec<CurvePoint>, TrainingError> {
+    Ok(Progress::read(&out.join("training"))?.curve)
+}
+
 impl State {
     /// Reads the last save under `out`, if there is one, into the optimizer.
     pub(super) fn resume(out: &Path, optimizer: &mut AdamW) -> Result<Self, TrainingError> {
         let folder = out.join("training");
         fs::create_dir_all(&folder).map_err(|error| file_error("write", &folder, &error))?;
-        let path = folder.join("progress.json");
-        let progress: Progress = match fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|error| file_error("read", &path, &error))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Progress::default(),
-            Err(error) => return Err(file_error("read", &path, &error)),
-        };
+        let progress = Progress::read(&folder)?;
         if progress.step > 0 {
             let _no_grad = tch::no_grad_guard();
             let file = folder.join(&progress.file);

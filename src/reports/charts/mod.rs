@@ -10,6 +10,7 @@ mod latency;
 mod lines;
 mod loss_by_position;
 mod recall;
+mod training_curve;
 
 use plotters::coord::Shift;
 use plotters::element::{Circle, DashedPathElement, PathElement, Polygon, Rectangle, Text};
@@ -18,6 +19,8 @@ use plotters::prelude::{
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor};
+
+pub use training_curve::training_curve;
 
 use super::figures::Figure;
 use super::{Page, Report, ReportError, Run, Story};

@@ -1,0 +1,159 @@
+//! The whole run on a scripted engine: rows after every cell, resumed without repeating one, a failing cell survived.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gyro::baselines::Resume;
+use gyro::findings::{Axis, Question, Ruling};
+use gyro::positions::{AnyMethod, Method};
+use gyro::run::{self, Request};
+use gyro::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
+use gyro::units::{Seconds, Stretch};
+
+/// A model whose loss is told by a script: short range suffers under `linear`, positions past 2,048 under everything
+/// whose factor is below 4.
+struct Scripted {
+    fails: bool,
+    method: &'static str,
+    factor: f64,
+}
+
+/// What was asked of which configuration, and which one fails.
+#[derive(Default)]
+struct Script {
+    asked: RefCell<BTreeMap<String, usize>>,
+    fails: Option<&'static str>,
+    /// After so many subjects the process is told to stop, like a kill.
+    stops_after: Option<usize>,
+}
+
+impl Engine for &Script {
+    fn subject(&self, method: &AnyMethod, factor: Stretch) -> Result<Box<dyn Subject>, SubjectError> {
+        let name = format!("{} x{factor}", method.label());
+        *self.asked.borrow_mut().entry(name.clone()).or_default() += 1;
+        assert!(self.stops_after.is_none_or(|most| self.asked.borrow().values().sum::<usize>() <= most), "killed");
+        let fails = self.fails == Some(method.name());
+        Ok(Box::new(Scripted { fails, method: method.name(), factor: factor.0 }))
+    }
+}
+
+impl Scripted {
+    fn loss(&self, position: usize, token: u32) -> f32 {
+        let noise = (token.wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0;
+        let compressed = if self.method == "linear" { 0.4 * (self.factor as f32).log2() } else { 0.0 };
+        let unseen = if position as f64 > 2048.0 * self.factor { 2.0 } else { 0.0 };
+        2.0 + 0.2 * noise + compressed + unseen
+    }
+}
+
+impl Subject for Scripted {
+    fn score(&mut self, windows: &[Window<'_>]) -> Result<Vec<Scores>, SubjectError> {
+        if self.fails {
+            return Err(SubjectError::OutOfMemory("scripted".to_owned()));
+        }
+        Ok(windows
+            .iter()
+            .map(|window| {
+                // Relative positions: a window alone never leaves the trained range.
+                let tokens = window.tokens.iter().enumerate().skip(1);
+                let log_probability: Vec<f32> = tokens.map(|(i, &token)| -self.loss(i, token)).collect();
+                Scores { is_top: log_probability.iter().map(|p| *p > -3.5).collect(), log_probability }
+            })
+            .collect())
+    }
+
+    fn attention(&mut self, _: &[u32], look: &Look) -> Result<Vec<LayerAttention>, SubjectError> {
+        let bins = look.distance_edges.len() - 1;
+        Ok(vec![LayerAttention { entropy: 1.0, mass: vec![1.0 / bins as f64; bins], queries: 1, ..Default::default() }])
+    }
+
+    fn prefill(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError> {
+        Ok(Seconds(tokens.len() as f64 * 1e-4))
+    }
+
+    fn decode(&mut self, _: &[u32]) -> Result<Seconds, SubjectError> {
+        Ok(Seconds(0.002))
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("run").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
+
+fn request(out: &Path, resume: Resume) -> Request {
+    Request {
+        scenario: "scenarios/8k_regression.yaml".into(),
+        out: Some(out.to_owned()),
+        device: "scripted".to_owned(),
+        threads: 1,
+        quick: false,
+        resume,
+        baseline: None,
+    }
+}
+
+#[test]
+fn a_planted_method_failure_is_found_from_the_scenario_to_the_page() {
+    let out = folder("planted");
+    let script = Script::default();
+    let finished = run::diagnose(&request(&out, Resume::Automatic), |_: &Path| Ok(&script)).unwrap();
+    let findings = &finished.findings;
+    assert_eq!(findings.verdict(Question::ShortRange).unwrap().ruling, Ruling::Worse, "{findings:#?}");
+    assert_eq!(findings.causes.iter().find(|c| c.question == Question::ShortRange).unwrap().axis, Axis::Method);
+    assert_eq!(findings.verdict(Question::Latency).unwrap().ruling, Ruling::WithinNoise);
+    assert_eq!(findings.exit_code(), 1);
+    for file in ["findings.json", "measurements.parquet", "run.json", "report.md", "report.html"] {
+        assert!(out.join(file).is_file(), "{file} is missing");
+    }
+    // The pages from the files alone are the pages of the run.
+    let before = fs::read(out.join("report.html")).unwrap();
+    run::report(&out).unwrap();
+    assert!(before == fs::read(out.join("report.html")).unwrap(), "the rebuilt report differs");
+}
+
+#[test]
+fn a_killed_run_goes_on_with_the_cells_that_are_missing() {
+    let out = folder("killed");
+    let killed = Script { stops_after: Some(5), ..Script::default() };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        run::diagnose(&request(&out, Resume::Automatic), |_: &Path| Ok(&killed))
+    }));
+    assert!(outcome.is_err(), "the script stops the run");
+    let script = Script::default();
+    let resumed = run::diagnose(&request(&out, Resume::Require), |_: &Path| Ok(&script)).unwrap();
+    let repeated: Vec<_> = {
+        let (before, after) = (killed.asked.borrow(), script.asked.borrow());
+        let finished: Vec<String> = before.keys().cloned().collect();
+        // The timing makes the deployed and the unscaled subject once more, whoever ran before.
+        finished.into_iter().filter(|name| after.get(name).is_some_and(|n| *n > 2)).collect()
+    };
+    assert!(repeated.is_empty(), "{repeated:?}");
+    let asked: usize = script.asked.borrow().values().sum();
+    let all = Script::default();
+    let whole = run::diagnose(&request(&folder("whole"), Resume::Automatic), |_: &Path| Ok(&all)).unwrap();
+    // Four cells were on disk when the fifth was killed.
+    assert_eq!(asked + 4, all.asked.borrow().values().sum::<usize>());
+    assert_eq!(resumed.findings, whole.findings);
+    assert_eq!(resumed.cells, whole.cells);
+}
+
+#[test]
+fn a_failing_cell_is_a_finding_and_the_run_goes_on() {
+    let script = Script { fails: Some("ntk"), ..Script::default() };
+    let finished = run::diagnose(&request(&folder("failing"), Resume::Automatic), |_: &Path| Ok(&script)).unwrap();
+    let failed: Vec<_> = finished.findings.cells.iter().filter(|cell| cell.outcome == "failed").collect();
+    assert_eq!(failed.len(), 3, "{failed:?}");
+    assert!(failed.iter().all(|cell| cell.reason.as_deref().is_some_and(|reason| reason.contains("out of memory"))));
+    assert_eq!(finished.findings.verdict(Question::ShortRange).unwrap().ruling, Ruling::Worse);
+}
+
+#[test]
+fn every_method_has_a_summary() {
+    for name in AnyMethod::NAMES {
+        assert!(!AnyMethod::named(name).unwrap().summary().is_empty());
+    }
+}
