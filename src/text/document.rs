@@ -100,7 +100,7 @@ struct Plan {
     length: usize,
     bins: Vec<Range<usize>>,
     planned: Vec<usize>,
-    /// Facts not asked yet, each with the bin that it is meant for.
+    /// Facts not asked yet, each with the distances at which it may be asked.
     pending: Vec<(Written, Range<usize>)>,
 }
 
@@ -110,15 +110,21 @@ impl Plan {
         Self { length, planned: vec![0; bins.len()], bins, pending: Vec::new() }
     }
 
-    /// Plans a fact for the bin with the fewest facts among those that still fit, far bins first.
-    fn add(&mut self, fact: Written) {
+    /// Plans a fact for the bin with the fewest facts among those that still fit, far bins first, and for a distance in
+    /// it that is drawn evenly on a logarithmic scale.
+    fn add(&mut self, fact: Written, random: &mut Random) {
         let left = self.length - fact.value_at.min(self.length);
         let fits = (0..self.bins.len()).rev().filter(|&i| self.bins.get(i).is_some_and(|bin| bin.start < left));
         if let Some(chosen) = fits.min_by_key(|&i| self.planned.get(i)) {
             if let Some(count) = self.planned.get_mut(chosen) {
                 *count += 1;
             }
-            self.pending.extend(self.bins.get(chosen).map(|bin| (fact, bin.clone())));
+            self.pending.extend(self.bins.get(chosen).map(|bin| {
+                let end = bin.end.min(left);
+                let stretch = end as f64 / bin.start as f64;
+                let from = bin.start as f64 * stretch.powf(random.uniform());
+                (fact, from as usize..bin.end)
+            }));
         }
     }
 
@@ -186,7 +192,7 @@ impl Facts {
                 self.write_question(&mut document, &fact);
             } else if let (Some(k2), Some(v1)) = (free.pop(), free.pop()) {
                 let fact = self.write_fact(&mut document, [self.draw(random), k2, v1, self.draw(random)]);
-                plan.add(fact);
+                plan.add(fact, random);
             }
         }
         document.truncate(length);
