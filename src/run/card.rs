@@ -19,8 +19,8 @@ use crate::scenario::{ProbeName, Sizes};
 use crate::stats::mean_estimate;
 use crate::units::{Stretch, Tokens};
 
-/// Documents that the card's numbers rest on; 16 of 8,192 tokens fit into the held-out text.
-const DOCUMENTS: usize = 16;
+/// Tokens that each table rests on: 16 documents of 8,192 tokens, or 64 of 2,048.
+const TOKENS: usize = 16 * 8192;
 
 /// Measures a trained model and writes `README.md` and `curve.svg` into its folder.
 ///
@@ -31,8 +31,9 @@ pub fn card(recipe: &Recipe, path: &Path, dir: &Path, checkpoint: Rc<Checkpoint>
     let trained = Tokens(recipe.model.trained);
     let mut text = head(recipe, path, dir, &curve);
     for length in [trained, Tokens(4 * trained.0)] {
-        let readings = measure(recipe, dir, &checkpoint, length)?;
-        let _ = write!(text, "\n## {DOCUMENTS} held-out documents of {length} tokens, unscaled\n\n");
+        let count = (TOKENS / length.0).max(2);
+        let readings = measure(recipe, dir, &checkpoint, count, length)?;
+        let _ = write!(text, "\n## {count} held-out documents of {length} tokens, unscaled\n\n");
         text.push_str(&table("positions", "loss, nats/token [95 %]", &readings, Quantity::Nll));
         text.push('\n');
         text.push_str(&table("distance of the fact, tokens", "recall [95 %]", &readings, Quantity::Recall));
@@ -72,12 +73,18 @@ fn head(recipe: &Recipe, path: &Path, dir: &Path, curve: &[CurvePoint]) -> Strin
     )
 }
 
-fn measure(recipe: &Recipe, dir: &Path, checkpoint: &Rc<Checkpoint>, length: Tokens) -> anyhow::Result<Vec<Reading>> {
-    let documents = draw(dir, &recipe.held_out, DOCUMENTS, length, recipe.seed)?;
+fn measure(
+    recipe: &Recipe,
+    dir: &Path,
+    checkpoint: &Rc<Checkpoint>,
+    count: usize,
+    length: Tokens,
+) -> anyhow::Result<Vec<Reading>> {
+    let documents = draw(dir, &recipe.held_out, count, length, recipe.seed)?;
     let plan = Plan {
         probes: vec![ProbeName::LongRange, ProbeName::Retrieval],
         sizes: Sizes {
-            documents: DOCUMENTS,
+            documents: count,
             short_windows: 1,
             attention_documents: 0,
             attention_every: 1,
