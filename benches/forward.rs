@@ -32,8 +32,7 @@ fn forward(c: &mut Criterion) {
     let mut random = Random::new(1);
     let vocabulary = checkpoint.config.architecture.vocabulary;
     let tokens: Vec<u32> = (0..LENGTHS[4]).map(|_| random.below(vocabulary) as u32).collect();
-    let mut replay =
-        Replay::new(Rc::clone(&checkpoint), AnyMethod::named("yarn").unwrap(), Stretch(4.0)).unwrap();
+    let mut replay = Replay::new(Rc::clone(&checkpoint), AnyMethod::named("yarn").unwrap(), Stretch(4.0)).unwrap();
     let mut group = c.benchmark_group("forward");
     group.sample_size(10);
     for length in LENGTHS {

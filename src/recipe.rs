@@ -184,7 +184,11 @@ impl Recipe {
         let checks = [
             (model.vocabulary >= 600, "model.vocabulary", "at least 600: 256 bytes and enough word-pieces for facts"),
             (heads > 0 && model.width.is_multiple_of(2 * heads), "model.width", "an even multiple of `model.heads`"),
-            (model.kv_heads > 0 && heads.is_multiple_of(model.kv_heads), "model.kv_heads", "a divisor of `model.heads`"),
+            (
+                model.kv_heads > 0 && heads.is_multiple_of(model.kv_heads),
+                "model.kv_heads",
+                "a divisor of `model.heads`",
+            ),
             (model.layers > 0, "model.layers", "at least 1"),
             (model.feed_forward > 0, "model.feed_forward", "at least 1"),
             (model.theta.is_finite() && model.theta > 1.0, "model.theta", "a number above 1"),

@@ -16,7 +16,7 @@ mod rows;
 
 pub use baseline::{Baseline, BaselineRecord, list, save, show};
 pub use compare::{Side, compare};
-pub use error::StoreError;
 pub use date::rfc3339;
+pub use error::StoreError;
 pub use folder::{Resume, RunFolder, read_run, write_page};
 pub use rows::{SCHEMA, decode, encode};

@@ -75,8 +75,9 @@ fn run_dir(named: &Named, scenario: &Scenario) -> PathBuf {
 fn keep(named: &Named, reason: Option<&str>) -> anyhow::Result<u8> {
     let scenario = scenario::load(&named.scenario)?;
     let dir = run_dir(named, &scenario);
-    let findings = std::fs::read_to_string(dir.join("findings.json"))
-        .with_context(|| format!("cannot read {}\n  hint: run `gyro diagnose` first", dir.join("findings.json").display()))?;
+    let findings = std::fs::read_to_string(dir.join("findings.json")).with_context(|| {
+        format!("cannot read {}\n  hint: run `gyro diagnose` first", dir.join("findings.json").display())
+    })?;
     let findings: Findings = serde_json::from_str(&findings).context("findings.json is damaged")?;
     for verdict in findings.verdicts.iter().filter(|verdict| verdict.ruling == Ruling::Worse) {
         eprintln!("note: this run is worse than its {} in {}", verdict.against, verdict.question.words());

@@ -63,13 +63,12 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
 
 #[cfg(feature = "libtorch")]
 fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Result<u8> {
-    use crate::replay::{Checkpoint, device_named, device_name, prepare_threads};
+    use crate::replay::{Checkpoint, device_name, device_named, prepare_threads};
 
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
-    let finished =
-        run::diagnose(&request, |dir: &Path| Ok(std::rc::Rc::new(Checkpoint::load(dir, device)?)))?;
+    let finished = run::diagnose(&request, |dir: &Path| Ok(std::rc::Rc::new(Checkpoint::load(dir, device)?)))?;
     show(&finished, format)
 }
 
@@ -112,9 +111,8 @@ fn logprobs(
     let (method, factor) = match configuration {
         None => checkpoint.config.declared.clone(),
         Some((name, factor)) => {
-            let method = AnyMethod::named(&name).with_context(|| {
-                format!("unknown method `{name}`\n  hint: one of {}", AnyMethod::NAMES.join(", "))
-            })?;
+            let method = AnyMethod::named(&name)
+                .with_context(|| format!("unknown method `{name}`\n  hint: one of {}", AnyMethod::NAMES.join(", ")))?;
             (method, Stretch(factor))
         }
     };

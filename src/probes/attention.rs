@@ -64,11 +64,8 @@ impl Probe for Attention {
                 push(Quantity::MassBeyondTrained, place.clone(), mass);
             }
             for (edges, &mass) in look.distance_edges.windows(2).zip(&attention.mass) {
-                let at = Place {
-                    distance_from: Some(edges[0] as u32),
-                    distance_to: Some(edges[1] as u32),
-                    ..place.clone()
-                };
+                let at =
+                    Place { distance_from: Some(edges[0] as u32), distance_to: Some(edges[1] as u32), ..place.clone() };
                 push(Quantity::AttentionMass, at, mass);
             }
         }

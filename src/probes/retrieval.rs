@@ -46,11 +46,8 @@ impl Probe for Retrieval {
         for bin in distance_bins(length) {
             let asked: Vec<&Question> =
                 document.questions.iter().filter(|question| bin.contains(&question.distance())).collect();
-            let at = Place {
-                distance_from: Some(bin.start as u32),
-                distance_to: Some(bin.end as u32),
-                ..Place::default()
-            };
+            let at =
+                Place { distance_from: Some(bin.start as u32), distance_to: Some(bin.end as u32), ..Place::default() };
             readings.extend(row("retrieval", at, &asked));
         }
         for depth in 0..DEPTHS {

@@ -26,8 +26,7 @@ impl Cache {
         kind: Kind,
         device: Device,
     ) -> Result<Self, ReplayError> {
-        let shape =
-            [batch as i64, architecture.kv_heads as i64, capacity as i64, architecture.head_dim as i64];
+        let shape = [batch as i64, architecture.kv_heads as i64, capacity as i64, architecture.head_dim as i64];
         let layers = (0..architecture.layers)
             .map(|_| Ok((Tensor::f_zeros(shape, (kind, device))?, Tensor::f_zeros(shape, (kind, device))?)))
             .collect::<Result<_, ReplayError>>()?;

@@ -9,9 +9,8 @@ use super::ReplayError;
 /// # Errors
 /// [`ReplayError::Device`] when the name is not one, or the device is not there.
 pub fn device_named(name: Option<&str>) -> Result<Device, ReplayError> {
-    let refuse = |name: &str, reason: &str| {
-        Err(ReplayError::Device { name: name.to_owned(), reason: reason.to_owned() })
-    };
+    let refuse =
+        |name: &str, reason: &str| Err(ReplayError::Device { name: name.to_owned(), reason: reason.to_owned() });
     let Some(name) = name else {
         load_cuda();
         return Ok(Device::cuda_if_available());

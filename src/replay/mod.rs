@@ -105,7 +105,10 @@ impl From<ReplayError> for crate::subject::SubjectError {
     fn from(error: ReplayError) -> Self {
         let message = error.to_string();
         let lower = message.to_lowercase();
-        if lower.contains("out of memory") || lower.contains("can't allocate memory") || lower.contains("not enough memory") {
+        if lower.contains("out of memory")
+            || lower.contains("can't allocate memory")
+            || lower.contains("not enough memory")
+        {
             Self::OutOfMemory(message)
         } else {
             Self::Engine(message)

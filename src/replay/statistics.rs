@@ -30,8 +30,11 @@ pub(super) fn look_at(heads: &Heads, look: &Look) -> Result<LayerAttention, Repl
     let k_bhtd = repeat_heads(&heads.k_bgtd, h / heads.k_bgtd.size()[1])?;
     let queries: Vec<i64> = (0..t).rev().step_by(look.every.max(1)).collect::<Vec<_>>().into_iter().rev().collect();
     let block = (BLOCK_ELEMENTS as i64 / (h * t)).max(1) as usize;
-    let mut sums =
-        Sums { mass: vec![0.0; look.distance_edges.len().saturating_sub(1)], largest_logit: f64::NEG_INFINITY, ..Sums::default() };
+    let mut sums = Sums {
+        mass: vec![0.0; look.distance_edges.len().saturating_sub(1)],
+        largest_logit: f64::NEG_INFINITY,
+        ..Sums::default()
+    };
     for rows in queries.chunks(block) {
         let at = Tensor::f_from_slice(rows)?.f_to_device(heads.q_bhtd.device())?;
         let keys = rows.last().map_or(t, |last| last + 1);

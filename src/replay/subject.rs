@@ -81,8 +81,12 @@ impl Replay {
         let chunk = match phase {
             Phase::Prefill(None) => {
                 let positions = self.positions(0, time, length)?;
-                let hidden =
-                    self.checkpoint.hidden(&all.f_narrow(0, 0, time as i64)?.f_unsqueeze(0)?, &positions, None, None)?;
+                let hidden = self.checkpoint.hidden(
+                    &all.f_narrow(0, 0, time as i64)?.f_unsqueeze(0)?,
+                    &positions,
+                    None,
+                    None,
+                )?;
                 return loss::score(&self.checkpoint, &hidden.f_squeeze_dim(0)?, &all.f_narrow(0, 1, time as i64)?);
             }
             Phase::Prefill(Some(chunk)) => chunk.max(1),

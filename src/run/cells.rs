@@ -59,9 +59,9 @@ fn measure(
     };
     let id = cell.id();
     match readings {
-        Ok(readings) => Outcome::Measured(
-            readings.into_iter().map(|reading| Measurement { cell: id.clone(), reading }).collect(),
-        ),
+        Ok(readings) => {
+            Outcome::Measured(readings.into_iter().map(|reading| Measurement { cell: id.clone(), reading }).collect())
+        }
         Err(error) => Outcome::Failed { reason: error.to_string() },
     }
 }

@@ -29,9 +29,9 @@ use crate::units::Seconds;
 pub use card::card;
 pub use documents::documents;
 pub use phase::PhaseArgument;
+pub use progress::Progress;
 #[cfg(feature = "libtorch")]
 pub use progress::training_bar;
-pub use progress::Progress;
 
 /// What the user asked of `gyro diagnose`.
 #[derive(Clone, Debug)]
@@ -103,7 +103,8 @@ pub fn diagnose<E: Engine>(
     let progress = Progress::new(&scenario, &done, folder.notes());
     let cells = cells::measure_all(&scenario, &documents, &engine, &mut folder, done, &progress)?;
     progress.finish();
-    let provenance = machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
+    let provenance =
+        machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
     let findings = findings(&scenario, &cells, &provenance, request.baseline.as_deref())?;
     let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance };
     for page in pages(&finished)? {
@@ -176,7 +177,8 @@ pub fn compare(
     cells: &[(Cell, Outcome)],
     provenance: &Provenance,
 ) -> Vec<crate::findings::Verdict> {
-    let text = |run: &serde_json::Value| run.get("text_hash").and_then(|hash| hash.as_str()).unwrap_or_default().to_owned();
+    let text =
+        |run: &serde_json::Value| run.get("text_hash").and_then(|hash| hash.as_str()).unwrap_or_default().to_owned();
     let before_cells = with_latency(baseline.cells.clone());
     let (before, now) = (text(&baseline.run), provenance.text_hash.clone());
     let deployed = scenario.deployed_cell().id();

@@ -38,7 +38,8 @@ impl Progress {
             documents,
             blocks,
         };
-        let total = all.iter().filter(|cell| !done.iter().any(|(id, _)| *id == cell.id())).map(|c| progress.steps(c)).sum();
+        let total =
+            all.iter().filter(|cell| !done.iter().any(|(id, _)| *id == cell.id())).map(|c| progress.steps(c)).sum();
         if is_terminal {
             progress.bar = ProgressBar::new(total).with_style(
                 ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} documents, {eta} left  {msg}")

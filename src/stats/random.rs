@@ -72,7 +72,10 @@ mod tests {
         // The reference vector of rand_xoshiro's Xoshiro256PlusPlus, made with xoshiro256plusplus.c from [1, 2, 3, 4].
         let mut random = Random { state: [1, 2, 3, 4] };
         let drawn: Vec<u64> = (0..5).map(|_| random.next_u64()).collect();
-        assert_eq!(drawn, [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386, 9_228_616_714_210_784_205]);
+        assert_eq!(
+            drawn,
+            [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386, 9_228_616_714_210_784_205]
+        );
     }
 
     #[test]

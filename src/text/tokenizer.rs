@@ -79,8 +79,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TextError::Read`] when the file cannot be read, [`TextError::Tokenizer`] when it cannot be encoded.
     pub fn encode_file(&self, path: &Path) -> Result<Vec<u32>, TextError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| TextError::Read { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| TextError::Read { path: path.to_owned(), source })?;
         self.encode(&text)
     }
 
@@ -138,9 +137,6 @@ impl Tokenizer {
         }
         let take = pieces.len().min(POOL);
         let pool: Vec<u32> = (0..take).filter_map(|i| pieces.get(i * pieces.len() / take).copied()).collect();
-        Ok(Facts::new(
-            [marker("<fact>", "\nFact:")?, marker("<ask>", "\nAsk:")?, marker("<end>", ".")?],
-            pool,
-        ))
+        Ok(Facts::new([marker("<fact>", "\nFact:")?, marker("<ask>", "\nAsk:")?, marker("<end>", ".")?], pool))
     }
 }

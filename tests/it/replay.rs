@@ -119,8 +119,10 @@ fn a_window_scores_alike_wherever_it_stands() {
     let tokens = tokens_of(&tensors(Path::new("tests/fixtures/reference/logits.safetensors")));
     let window = &tokens[..200];
     for method in ["none", "linear", "ntk", "yarn"] {
-        let mut replay = Replay::new(load(Path::new(REFERENCE)), AnyMethod::named(method).unwrap(), Stretch(4.0)).unwrap();
-        let mut at = |first| replay.score(&[Window { tokens: window, first_position: Tokens(first) }]).unwrap().remove(0);
+        let mut replay =
+            Replay::new(load(Path::new(REFERENCE)), AnyMethod::named(method).unwrap(), Stretch(4.0)).unwrap();
+        let mut at =
+            |first| replay.score(&[Window { tokens: window, first_position: Tokens(first) }]).unwrap().remove(0);
         let difference = difference(&at(0), &at(7900));
         assert!(difference < 2e-3, "{method}: {difference}");
     }
@@ -132,8 +134,7 @@ fn streamed_statistics_are_those_of_the_whole_matrix() {
     let dir = Path::new(LLAMA).join("default_tied_f32");
     let tokens = tokens_of(&tensors(&dir.join("logits.safetensors")));
     let mut replay = declared(&dir);
-    let look =
-        |every| Look { every, distance_edges: vec![0, 1, 16, 64, tokens.len()], trained: Tokens(64) };
+    let look = |every| Look { every, distance_edges: vec![0, 1, 16, 64, tokens.len()], trained: Tokens(64) };
     for layer in replay.attention(&tokens, &look(1)).unwrap() {
         assert_eq!(layer.queries, tokens.len());
         let mass: f64 = layer.mass.iter().sum();
@@ -162,15 +163,22 @@ fn copy(name: &str) -> PathBuf {
 fn what_does_not_fit_is_named() {
     let dir = copy("wrong-width");
     let config = fs::read_to_string(dir.join("config.json")).unwrap();
-    fs::write(dir.join("config.json"), config.replace("\"intermediate_size\": 48", "\"intermediate_size\": 50")).unwrap();
+    fs::write(dir.join("config.json"), config.replace("\"intermediate_size\": 48", "\"intermediate_size\": 50"))
+        .unwrap();
     let error = Checkpoint::load(&dir, Device::Cpu).err().unwrap();
-    assert!(matches!(&error, ReplayError::Shape { name, .. } if name == "model.layers.0.mlp.gate_proj.weight"), "{error}");
+    assert!(
+        matches!(&error, ReplayError::Shape { name, .. } if name == "model.layers.0.mlp.gate_proj.weight"),
+        "{error}"
+    );
 
     let dir = copy("missing-layer");
     let config = fs::read_to_string(dir.join("config.json")).unwrap();
     fs::write(dir.join("config.json"), config.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")).unwrap();
     let error = Checkpoint::load(&dir, Device::Cpu).err().unwrap();
-    assert!(matches!(&error, ReplayError::MissingTensor { name, .. } if name.starts_with("model.layers.2.")), "{error}");
+    assert!(
+        matches!(&error, ReplayError::MissingTensor { name, .. } if name.starts_with("model.layers.2.")),
+        "{error}"
+    );
 
     let dir = copy("truncated");
     let weights = fs::read(dir.join("model.safetensors")).unwrap();

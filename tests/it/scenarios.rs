@@ -41,7 +41,10 @@ impl Folder {
         let checkpoint = path.parent().unwrap().join(checkpoint);
         fs::create_dir_all(&checkpoint).unwrap();
         fs::write(checkpoint.join("config.json"), "{}").unwrap();
-        fs::write(checkpoint.join("held-out.txt"), "Unseen.").unwrap();
+        let text = text.lines().find_map(|line| line.strip_prefix("text: ")).unwrap_or("held-out.txt");
+        let text = if text == "held-out.txt" { checkpoint.join(text) } else { path.parent().unwrap().join(text) };
+        fs::create_dir_all(text.parent().unwrap()).unwrap();
+        fs::write(text, "Unseen.").unwrap();
         path
     }
 

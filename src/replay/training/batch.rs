@@ -64,9 +64,8 @@ impl Batches {
                 TokenKind::Answer => self.weights.answer as f32,
             })
             .collect();
-        let tokens_bt = Tensor::f_from_slice(&tokens)?
-            .f_view([stage.batch as i64, stage.length as i64])?
-            .f_to_device(device)?;
+        let tokens_bt =
+            Tensor::f_from_slice(&tokens)?.f_view([stage.batch as i64, stage.length as i64])?.f_to_device(device)?;
         Ok(Batch { tokens_bt, weights: Tensor::f_from_slice(&weights)?.f_to_device(device)?, kinds, device })
     }
 

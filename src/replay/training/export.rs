@@ -59,6 +59,7 @@ pub(super) fn write(recipe: &Recipe, out: &Path, optimizer: &AdamW) -> Result<()
         .map_err(|error| file_error("write", &file, &error))?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let temporary = out.join("model.safetensors.new");
-    safetensors::serialize_to_file(views, Some(metadata), &temporary).map_err(|error| file_error("write", &file, &error))?;
+    safetensors::serialize_to_file(views, Some(metadata), &temporary)
+        .map_err(|error| file_error("write", &file, &error))?;
     fs::rename(&temporary, &file).map_err(|error| file_error("write", &file, &error))
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::optimizer::AdamW;
 use super::TrainingError;
+use super::optimizer::AdamW;
 use crate::recipe::CurvePoint;
 use crate::replay::ReplayError;
 use crate::units::Seconds;

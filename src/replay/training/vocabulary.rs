@@ -17,8 +17,8 @@ use crate::text::{TextError, Tokenizer};
 pub(super) fn tokenizer(recipe: &Recipe, out: &Path) -> Result<Tokenizer, TrainingError> {
     let path = out.join("tokenizer.json");
     if !path.exists() {
-        let text = fs::read_to_string(&recipe.text)
-            .map_err(|source| TextError::Read { path: recipe.text.clone(), source })?;
+        let text =
+            fs::read_to_string(&recipe.text).map_err(|source| TextError::Read { path: recipe.text.clone(), source })?;
         fs::create_dir_all(out).map_err(|error| file_error("write", out, &error))?;
         let json = train_tokenizer(&text, recipe.model.vocabulary)
             .map_err(|reason| TextError::Tokenizer { path: path.clone(), reason })?;

@@ -1,7 +1,7 @@
 //! The curve of a training: loss of text and recall of facts over tokens seen.
 
-use super::lines::{Axis, Line, Panel, Pen, Scale, draw};
 use super::ReportError;
+use super::lines::{Axis, Line, Panel, Pen, Scale, draw};
 use crate::recipe::CurvePoint;
 use crate::stats::Estimate;
 
@@ -35,7 +35,8 @@ pub fn training_curve(curve: &[CurvePoint]) -> Result<String, ReportError> {
     let ticks = (0..=4).map(|i| (end * f64::from(i) / 4.0, format!("{:.0} M", end * f64::from(i) / 4.0))).collect();
     // Where the sequences reach their last length.
     let last = curve.last().map(|point| point.length);
-    let mark = curve.iter().find(|point| Some(point.length) == last).map(|point| (millions(point), "last stage".to_owned()));
+    let mark =
+        curve.iter().find(|point| Some(point.length) == last).map(|point| (millions(point), "last stage".to_owned()));
     let axis = Axis { title: "tokens seen".to_owned(), ends: (0.0, end), ticks, mark };
     let highest = curve.iter().map(|point| point.text_nll).fold(1.0, f64::max);
     let alt = curve.last().map_or_else(String::new, |point| {
