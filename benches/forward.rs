@@ -27,7 +27,7 @@ fn operations(a: &Architecture, length: usize) -> u64 {
 }
 
 fn forward(c: &mut Criterion) {
-    prepare_threads(None);
+    let _ = prepare_threads(None);
     let checkpoint = Rc::new(Checkpoint::load(Path::new(REFERENCE), Device::Cpu).unwrap());
     let mut random = Random::new(1);
     let vocabulary = checkpoint.config.architecture.vocabulary;
@@ -53,7 +53,7 @@ fn forward(c: &mut Criterion) {
 
 /// The roof: a square product in single precision.
 fn matmul(c: &mut Criterion) {
-    prepare_threads(None);
+    let _ = prepare_threads(None);
     let n = 2048_i64;
     let a = Tensor::randn([n, n], (Kind::Float, Device::Cpu));
     let mut group = c.benchmark_group("matmul");

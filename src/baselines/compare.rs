@@ -185,12 +185,11 @@ impl<'a, D: Fn(&[f64], &[f64]) -> Option<Estimate>, J: Fn(Estimate, f64) -> Ruli
     }
 
     fn rule(&self, verdict: &mut Verdict, worsening: fn(Estimate) -> Estimate, tolerance: f64) {
-        match verdict.change {
-            Some(change) => verdict.ruling = (self.judge)(worsening(change), tolerance),
-            None => {
-                verdict.ruling = Ruling::Undecided;
-                verdict.why = Some("there are too few pairs for an interval".to_owned());
-            }
+        if let Some(change) = verdict.change {
+            verdict.ruling = (self.judge)(worsening(change), tolerance);
+        } else {
+            verdict.ruling = Ruling::Undecided;
+            verdict.why = Some("there are too few pairs for an interval".to_owned());
         }
         if verdict.ruling == Ruling::Undecided && verdict.why.is_none() {
             verdict.why = Some("the interval touches the tolerance: more documents or blocks would decide".to_owned());

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// The moment in UTC to the second, as RFC 3339 writes it: `2026-03-01T09:05:00Z`; moments before 1970 become 1970.
+#[must_use]
 pub fn rfc3339(moment: SystemTime) -> String {
     let seconds = moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (year, month, day) = civil(seconds / SECONDS_PER_DAY);

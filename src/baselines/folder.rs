@@ -6,6 +6,8 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Component, Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,10 @@ use crate::measurement::{Cell, CellId, Outcome};
 
 /// The version of `cells/unfinished.json`.
 const FORMAT: u64 = 1;
+
+/// How often and how long a held lock is waited for: half a second, far less than a run takes.
+const LOCK_TRIES: usize = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What to do with an unfinished run in the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,11 +205,15 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(".lock");
     let refused = |cause| StoreError::Io { doing: "lock", path: path.clone(), cause };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.to_owned() }),
-        Err(TryLockError::Error(cause)) => Err(refused(cause)),
+    // A process that is being started elsewhere holds every open file for the moment until it becomes its own program.
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(cause)) => return Err(refused(cause)),
+        }
     }
+    Err(StoreError::Locked { dir: dir.to_owned() })
 }
 
 fn read_part(parts: &Path, id: &str) -> Result<(Cell, Outcome), StoreError> {

@@ -79,13 +79,13 @@ fn train(path: &Path, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8>
 
     let recipe = Recipe::load(path)?;
     let device = device_named(engine.device.as_deref())?;
-    prepare_threads(engine.threads);
+    let _ = prepare_threads(engine.threads);
     let out = out.map_or_else(|| path.with_extension(""), Path::to_owned);
     let bar = run::training_bar(&recipe);
     training::train(&recipe, &out, device, |point| bar.point(point))?;
     bar.finish();
     let checkpoint = std::rc::Rc::new(crate::replay::Checkpoint::load(&out, device)?);
-    run::card(&recipe, path, &out, checkpoint)?;
+    run::card(&recipe, path, &out, &checkpoint)?;
     say(format!("{}", out.display()))
 }
 
@@ -106,7 +106,7 @@ fn logprobs(
     use crate::units::Stretch;
 
     let device = device_named(engine.device.as_deref())?;
-    prepare_threads(engine.threads);
+    let _ = prepare_threads(engine.threads);
     let checkpoint = Rc::new(Checkpoint::load(checkpoint, device)?);
     let (method, factor) = match configuration {
         None => checkpoint.config.declared.clone(),

@@ -77,12 +77,12 @@ fn prepare(name: &str, tensor: &Tensor, shape: &[i64], device: Device) -> Result
     Ok(tensor.f_to_kind(Kind::Float)?.f_to_device(device)?)
 }
 
+/// Gives a tensor by its name and shape.
+pub(super) type Take<'a> = &'a mut dyn FnMut(&str, &[i64]) -> Result<Tensor, ReplayError>;
+
 impl Weights {
     /// Puts the decoder together from tensors asked for by name and shape.
-    pub(super) fn assemble(
-        architecture: &Architecture,
-        take: &mut dyn FnMut(&str, &[i64]) -> Result<Tensor, ReplayError>,
-    ) -> Result<Self, ReplayError> {
+    pub(super) fn assemble(architecture: &Architecture, take: Take<'_>) -> Result<Self, ReplayError> {
         let a = architecture;
         let (v, m, f) = (a.vocabulary as i64, a.width as i64, a.feed_forward as i64);
         let (q, g) = ((a.heads * a.head_dim) as i64, (a.kv_heads * a.head_dim) as i64);

@@ -58,6 +58,7 @@ fn load_cuda() {
 /// Sets the threads of one operation (absent: one a core) and returns how many.
 ///
 /// Results are the same bit for bit for the same number on the same machine.
+#[must_use]
 pub fn prepare_threads(threads: Option<usize>) -> usize {
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
     tch::set_num_threads(i32::try_from(threads).unwrap_or(1));

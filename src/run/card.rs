@@ -26,13 +26,13 @@ const TOKENS: usize = 16 * 8192;
 ///
 /// # Errors
 /// Where the model cannot be read or measured, or the files cannot be written.
-pub fn card(recipe: &Recipe, path: &Path, dir: &Path, checkpoint: Rc<Checkpoint>) -> anyhow::Result<()> {
+pub fn card(recipe: &Recipe, path: &Path, dir: &Path, checkpoint: &Rc<Checkpoint>) -> anyhow::Result<()> {
     let curve = training::curve(dir)?;
     let trained = Tokens(recipe.model.trained);
     let mut text = head(recipe, path, dir, &curve);
     for length in [trained, Tokens(4 * trained.0)] {
         let count = (TOKENS / length.0).max(2);
-        let readings = measure(recipe, dir, &checkpoint, count, length)?;
+        let readings = measure(recipe, dir, checkpoint, count, length)?;
         let _ = write!(text, "\n## {count} held-out documents of {length} tokens, unscaled\n\n");
         text.push_str(&table("positions", "loss, nats/token [95 %]", &readings, Quantity::Nll));
         text.push('\n');

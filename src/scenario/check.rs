@@ -132,10 +132,15 @@ impl Check<'_> {
         let what = error.to_string();
         match error {
             MethodError::Parameter { method, name, expected, .. } => {
-                self.wrong(&format!("{at}.{method}.{name}"), what, expected, format!("see `gyro explain {method}`"));
+                self.wrong(
+                    &format!("{at}.{method}.{name}"),
+                    what,
+                    expected,
+                    "`gyro list methods` says what each method does",
+                );
             }
-            MethodError::Factor { method, .. } => {
-                self.wrong(at, what, "a number of at least 1", format!("see `gyro explain {method}`"))
+            MethodError::Factor { .. } => {
+                self.wrong(at, what, "a number of at least 1", "`gyro list methods` says what each method does");
             }
         }
     }

@@ -45,7 +45,7 @@ fn shape(head_dim: usize, theta: f64, trained: usize) -> HeadShape {
 fn rotation(method: &AnyMethod, heads: &HeadShape, factor: f64) -> Rotation {
     match method.mechanism(heads, Stretch(factor), heads.trained).unwrap() {
         Mechanism::Rotate(rotation) => rotation,
-        other => panic!("{method:?} gives {other:?}"),
+        other @ Mechanism::Nothing => panic!("{method:?} gives {other:?}"),
     }
 }
 

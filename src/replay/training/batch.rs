@@ -84,7 +84,7 @@ impl Batches {
     }
 
     /// Tokens seen after so many steps.
-    pub(super) fn tokens_until(&self, recipe: &Recipe, steps: usize) -> Tokens {
+    pub(super) fn tokens_until(recipe: &Recipe, steps: usize) -> Tokens {
         let mut left = steps;
         let mut tokens = 0;
         for stage in &recipe.stages {

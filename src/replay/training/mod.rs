@@ -132,7 +132,7 @@ fn one_step(
     let _no_grad = tch::no_grad_guard();
     Ok(Some(CurvePoint {
         step: step + 1,
-        tokens: batches.tokens_until(recipe, step + 1),
+        tokens: Batches::tokens_until(recipe, step + 1),
         length: Tokens(length),
         text_nll: mean_where(&nll, TokenKind::Text)?.unwrap_or(f64::NAN),
         answer_nll: mean_where(&nll, TokenKind::Answer)?,

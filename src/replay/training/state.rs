@@ -60,7 +60,7 @@ impl State {
             for (name, saved) in tensors {
                 let target = optimizer.parameters.iter_mut().find_map(|parameter| {
                     let (part, of) = name.split_once('/')?;
-                    (of == parameter.name).then(|| match part {
+                    (of == parameter.name).then_some(match part {
                         "weight" => &mut parameter.weight,
                         "first" => &mut parameter.first,
                         _ => &mut parameter.second,

@@ -133,11 +133,11 @@ impl<'a> Table<'a> {
             let y = TOP + ROW * (row as f64 + 0.5);
             canvas.text((NAMES - 10.0, y), method, Type { bold: true, ..Type::plain(Anchor::End) })?;
         }
-        self.key(canvas, TOP + height + 26.0)
+        Self::key(canvas, TOP + height + 26.0)
     }
 
     /// The colour key under the table.
-    fn key(&self, canvas: &Canvas<'_>, y: f64) -> Result<(), ReportError> {
+    fn key(canvas: &Canvas<'_>, y: f64) -> Result<(), ReportError> {
         const PARTS: usize = 9;
         canvas.text((NAMES + 50.0, y), "better", Type::small(Anchor::End))?;
         for part in 0..PARTS {
