@@ -236,7 +236,7 @@ impl<'a> Story<'a> {
         }
         if !advice.rejected.is_empty() {
             self.blocks.push(Block::Subheading("Why not the others".to_owned()));
-            let why = |because: &[String]| because.join(" ");
+            let why = |because: &[String]| because.join("; ");
             let rejected = advice.rejected.iter();
             self.blocks.push(Block::List(
                 rejected.map(|other| format!("{} x{}: {}", other.method, other.factor, why(&other.because))).collect(),

@@ -31,7 +31,7 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
         page.push('\n');
         let label =
             if advice.factor > 1.0 { format!("{} x{}", advice.method, advice.factor) } else { advice.method.clone() };
-        paragraph(&mut page, "  ", &format!("recommended: {label}. {}", advice.because.join(" ")));
+        paragraph(&mut page, "  ", &format!("recommended: {label}. {}", advice.because.join("; ")));
     }
     let failed: Vec<_> = findings.cells.iter().filter(|cell| cell.outcome == "failed").collect();
     if !failed.is_empty() || !findings.notes.is_empty() || findings.verdicts.iter().any(|v| v.why.is_some()) {
