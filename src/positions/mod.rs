@@ -1,7 +1,7 @@
 //! Positional methods: plain arithmetic in double precision, no libtorch.
 //!
 //! Methods are many, mechanisms are few: a [`Method`] turns its parameters and a [`HeadShape`] into a [`Mechanism`],
-//! and only the mechanism reaches attention. A new method is one file here and one line in [`one_of_methods!`] below.
+//! and only the mechanism reaches attention. A new method is one file here and one line in `one_of_methods!` below.
 
 mod linear;
 mod mechanism;

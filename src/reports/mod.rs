@@ -1,6 +1,6 @@
 //! Reports: findings and rows become pages. Pure functions; the caller writes the bytes.
 //!
-//! The argument of a report is made once, as [`story`] blocks and [`figures`]; a format only writes it down. A new
+//! The argument of a report is made once, as `story` blocks and `figures`; a format only writes it down. A new
 //! format is one file here and one line in [`REPORTS`].
 
 mod charts;
