@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::CheckpointError;
 use super::keys::Keys;
 use super::rotary::Rotary;
-use crate::positions::{AnyMethod, HeadShape, Method, Pairing};
+use crate::positions::{AnyMethod, HeadShape, Method, Pairing, Rope};
 use crate::units::{Stretch, Tokens};
 
 /// The shape of a decoder of the Llama family; counts are at least 1.
@@ -90,11 +90,13 @@ impl Config {
         let rotary = Rotary::read(top, architecture.head_dim, architecture.max_positions.0)?;
         let heads = HeadShape {
             heads: architecture.heads,
+            width: architecture.width,
             head_dim: architecture.head_dim,
             rotary_dim: rotary.rotary_dim,
             theta: rotary.theta,
             trained: rotary.trained,
             pairing: Pairing::HalfSplit,
+            native: AnyMethod::Rope(Rope::default()),
         };
         let (method, factor) = rotary.declared;
         method

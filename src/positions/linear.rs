@@ -33,10 +33,6 @@ impl Method for Linear {
 
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, _length: Tokens) -> Result<Mechanism, MethodError> {
         let frequencies = inverse_frequencies(heads.theta, heads.rotary_dim);
-        Ok(Mechanism::Rotate(Rotation {
-            inverse_frequencies: frequencies.into_iter().map(|f| f / factor.0).collect(),
-            attention_factor: 1.0,
-            pairing: heads.pairing,
-        }))
+        Ok(Mechanism::Rotate(Rotation::plain(frequencies.into_iter().map(|f| f / factor.0).collect(), heads.pairing)))
     }
 }

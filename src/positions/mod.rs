@@ -3,11 +3,16 @@
 //! Methods are many, mechanisms are few: a [`Method`] turns its parameters and a [`HeadShape`] into a [`Mechanism`],
 //! and only the mechanism reaches attention. A new method is one file here and one line in `one_of_methods!` below.
 
+mod alibi;
+mod bias;
 mod linear;
 mod mechanism;
 mod none;
+mod nope;
 mod ntk;
 mod rope;
+mod sinusoidal;
+mod t5;
 mod yarn;
 
 use std::fmt;
@@ -18,11 +23,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::{Stretch, Tokens};
 
+pub use alibi::{Alibi, slopes};
+pub use bias::{Bias, Buckets};
 pub use linear::Linear;
-pub use mechanism::{Mechanism, Pairing, Rotation};
+pub use mechanism::{Decay, Grouping, Mechanism, Pairing, Rotation, Scheme, Vectors};
 pub use none::None;
+pub use nope::Nope;
 pub use ntk::Ntk;
 pub use rope::Rope;
+pub use sinusoidal::Sinusoidal;
+pub use t5::T5;
 pub use yarn::Yarn;
 
 /// What a method needs to know of the attention heads that it serves.
@@ -30,6 +40,8 @@ pub use yarn::Yarn;
 pub struct HeadShape {
     /// Query heads per layer.
     pub heads: usize,
+    /// Width of the residual stream.
+    pub width: usize,
     /// Width of a head.
     pub head_dim: usize,
     /// How many of the head's dimensions are rotated (at most [`HeadShape::head_dim`], even).
@@ -40,6 +52,8 @@ pub struct HeadShape {
     pub trained: Tokens,
     /// Which dimensions rotate together in these weights.
     pub pairing: Pairing,
+    /// The mechanism that the weights were trained with, at factor 1: `rope` for every Llama.
+    pub native: AnyMethod,
 }
 
 /// Why a method cannot be applied.
@@ -65,6 +79,20 @@ pub enum MethodError {
         /// What was given.
         got: f64,
     },
+    /// The weights were trained with another mechanism.
+    #[error("`{method}` needs weights trained with it, and these were trained with `{native}`")]
+    Foreign {
+        /// The method's name.
+        method: &'static str,
+        /// The name of the method that the weights were trained with.
+        native: &'static str,
+    },
+}
+
+/// Checks that a parameter is a number above a bound.
+fn above(method: &'static str, name: &'static str, got: f64, bound: f64) -> Result<(), MethodError> {
+    let expected = if bound == 1.0 { "a number above 1" } else { "a number above 0" };
+    if got.is_finite() && got > bound { Ok(()) } else { Err(MethodError::Parameter { method, name, expected, got }) }
 }
 
 /// A positional method: parameters that become a mechanism.
@@ -85,6 +113,16 @@ pub trait Method {
     /// # Errors
     /// [`MethodError`] where the stretch or a parameter is out of its range.
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, length: Tokens) -> Result<Mechanism, MethodError>;
+
+    /// The weights that it works on.
+    fn scheme(&self) -> Scheme {
+        Scheme::Rotary
+    }
+
+    /// How many learned parameters its positions have in the weights.
+    fn learned(&self, _heads: &HeadShape) -> usize {
+        0
+    }
 
     /// Whether the method at factor 1 is the unscaled model.
     fn is_unscaled_at_one(&self) -> bool {
@@ -144,6 +182,10 @@ one_of_methods! {
     "linear" => Linear,
     "ntk" => Ntk,
     "yarn" => Yarn,
+    "alibi" => Alibi,
+    "t5" => T5,
+    "sinusoidal" => Sinusoidal,
+    "nope" => Nope,
 }
 
 fn unknown_method<E: de::Error>(name: &str) -> E {
@@ -190,7 +232,19 @@ impl Method for AnyMethod {
             return Err(MethodError::Factor { method: self.name(), got: factor.0 });
         }
         self.check()?;
+        let (needed, there) = (self.scheme(), heads.native.scheme());
+        if needed != Scheme::Any && needed != there {
+            return Err(MethodError::Foreign { method: self.name(), native: heads.native.name() });
+        }
         self.as_method().mechanism(heads, factor, length)
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.as_method().scheme()
+    }
+
+    fn learned(&self, heads: &HeadShape) -> usize {
+        self.as_method().learned(heads)
     }
 
     fn is_unscaled_at_one(&self) -> bool {

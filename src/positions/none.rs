@@ -1,10 +1,11 @@
 //! The model as it was trained.
 //!
 //! # What it does
-//! Rotates queries and keys with the checkpoint's own base and no scaling, at every length.
+//! Applies the mechanism that the weights were trained with and no scaling, at every length: for a RoPE checkpoint, the
+//! rotation with its own base.
 //!
 //! # Formula
-//! `f_i = theta^(-2i/d)`, attention factor 1, whatever the factor.
+//! For RoPE `f_i = theta^(-2i/d)`, attention factor 1, whatever the factor; else that of the checkpoint's own method.
 //!
 //! # Parameters
 //! None; theta is the checkpoint's `rope_theta`.
@@ -17,7 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HeadShape, Mechanism, Method, MethodError, Rope};
+use super::{HeadShape, Mechanism, Method, MethodError, Scheme};
 use crate::units::{Stretch, Tokens};
 
 /// The unscaled model.
@@ -30,7 +31,15 @@ impl Method for None {
         "the unscaled model, as it was trained"
     }
 
-    fn mechanism(&self, heads: &HeadShape, factor: Stretch, length: Tokens) -> Result<Mechanism, MethodError> {
-        Rope::default().mechanism(heads, factor, length)
+    fn scheme(&self) -> Scheme {
+        Scheme::Any
+    }
+
+    fn mechanism(&self, heads: &HeadShape, _factor: Stretch, length: Tokens) -> Result<Mechanism, MethodError> {
+        heads.native.mechanism(heads, Stretch::ONE, length)
+    }
+
+    fn learned(&self, heads: &HeadShape) -> usize {
+        heads.native.learned(heads)
     }
 }

@@ -36,10 +36,6 @@ impl Method for Ntk {
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, _length: Tokens) -> Result<Mechanism, MethodError> {
         let d = heads.rotary_dim as f64;
         let theta = if d > 2.0 { heads.theta * factor.0.powf(d / (d - 2.0)) } else { heads.theta };
-        Ok(Mechanism::Rotate(Rotation {
-            inverse_frequencies: inverse_frequencies(theta, heads.rotary_dim),
-            attention_factor: 1.0,
-            pairing: heads.pairing,
-        }))
+        Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
     }
 }

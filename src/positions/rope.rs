@@ -53,11 +53,7 @@ impl Method for Rope {
 
     fn mechanism(&self, heads: &HeadShape, _factor: Stretch, _length: Tokens) -> Result<Mechanism, MethodError> {
         let theta = self.theta.unwrap_or(heads.theta);
-        Ok(Mechanism::Rotate(Rotation {
-            inverse_frequencies: inverse_frequencies(theta, heads.rotary_dim),
-            attention_factor: 1.0,
-            pairing: heads.pairing,
-        }))
+        Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
     }
 
     fn is_unscaled_at_one(&self) -> bool {

@@ -144,6 +144,7 @@ impl Method for Yarn {
             inverse_frequencies: frequencies,
             attention_factor: self.attention_factor(factor),
             pairing: heads.pairing,
+            decay: None,
         }))
     }
 

@@ -139,7 +139,7 @@ impl Check<'_> {
                     "`gyro list methods` says what each method does",
                 );
             }
-            MethodError::Factor { .. } => {
+            MethodError::Factor { .. } | MethodError::Foreign { .. } => {
                 self.wrong(at, what, "a number of at least 1", "`gyro list methods` says what each method does");
             }
         }
