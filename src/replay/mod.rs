@@ -14,6 +14,7 @@ mod checkpoint;
 mod decoder;
 mod device;
 mod loss;
+mod positions;
 mod rotation;
 mod statistics;
 mod subject;
