@@ -248,6 +248,12 @@ pub struct CellSummary {
     pub method: String,
     /// The factor.
     pub factor: f64,
+    /// Tokens of adaptation before it was measured.
+    #[serde(default)]
+    pub adapted: usize,
+    /// `training-free`, `own weights` or `adapted`.
+    #[serde(default)]
+    pub training: String,
     /// `healthy`, `truncated_context`, or a fault's name.
     pub condition: String,
     /// `measured` or `failed`.

@@ -43,8 +43,7 @@ impl<'a> Evidence<'a> {
 
     /// The cell of the retrofit as deployed.
     fn deployed(&self) -> Cell {
-        let (method, factor) = &self.scenario.deployed;
-        Cell::grid(method.clone(), *factor)
+        self.scenario.deployed_cell()
     }
 
     /// Whether the scenario asked a question.
@@ -78,7 +77,12 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
         answer: answer::answer(evidence, &verdicts, &causes, recommendation.as_ref()),
         deployed: evidence.deployed().label(),
         grid: grid::summaries(&boards),
-        cells: evidence.cells.iter().filter(|(cell, _)| cell.arm != Arm::Latency).map(summary).collect(),
+        cells: evidence
+            .cells
+            .iter()
+            .filter(|(cell, _)| cell.arm != Arm::Latency)
+            .map(|cell| summary(scenario, cell))
+            .collect(),
         recommendation,
         notes,
         decide: scenario.decide.clone(),
@@ -105,12 +109,14 @@ fn unjudged(verdict: &Verdict, boards: &[Board]) -> Option<String> {
     Some(format!("{} is {}: {why}{advice}", verdict.question.words(), verdict.ruling.words()))
 }
 
-fn summary((cell, outcome): &(Cell, Outcome)) -> CellSummary {
+fn summary(scenario: &Scenario, (cell, outcome): &(Cell, Outcome)) -> CellSummary {
     let (outcome, reason) = match outcome {
         Outcome::Measured(_) => ("measured", None),
         Outcome::Failed { reason } => ("failed", Some(reason.clone())),
     };
     CellSummary {
+        adapted: cell.adapted.0,
+        training: scenario.training_of(cell).words().to_owned(),
         id: cell.id().0,
         method: cell.method.name().to_owned(),
         factor: cell.factor.0,

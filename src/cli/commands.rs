@@ -67,12 +67,14 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
 
 #[cfg(feature = "libtorch")]
 fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Result<u8> {
-    use crate::replay::{Checkpoint, device_name, device_named, prepare_threads};
+    use crate::replay::{Fleet, device_name, device_named, prepare_threads};
 
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
-    let finished = run::diagnose(&request, |dir: &Path| Ok(std::rc::Rc::new(Checkpoint::load(dir, device)?)))?;
+    let cache = Path::new("reports/adapted");
+    let finished =
+        run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?))?;
     show(&finished, format)
 }
 

@@ -124,6 +124,11 @@ pub trait Method {
         0
     }
 
+    /// Whether the method names no longest length: relative biases and methods that follow the current length.
+    fn reaches_any_length(&self) -> bool {
+        !matches!(self.scheme(), Scheme::Any | Scheme::Rotary | Scheme::Xpos | Scheme::Sinusoidal | Scheme::Absolute)
+    }
+
     /// Whether the method at factor 1 is the unscaled model.
     fn is_unscaled_at_one(&self) -> bool {
         true
@@ -245,6 +250,10 @@ impl Method for AnyMethod {
 
     fn learned(&self, heads: &HeadShape) -> usize {
         self.as_method().learned(heads)
+    }
+
+    fn reaches_any_length(&self) -> bool {
+        self.as_method().reaches_any_length()
     }
 
     fn is_unscaled_at_one(&self) -> bool {

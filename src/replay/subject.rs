@@ -9,7 +9,7 @@ use super::cache::Cache;
 use super::positions::{Positions, Run};
 use super::{Checkpoint, ReplayError, loss, statistics};
 use crate::positions::{AnyMethod, Method};
-use crate::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
+use crate::subject::{LayerAttention, Look, Scores, Subject, SubjectError, Window};
 use crate::units::{Seconds, Stretch, Tokens};
 
 /// How a sequence goes through the model.
@@ -211,11 +211,5 @@ impl Subject for Replay {
 
     fn decode(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError> {
         Ok(self.timed_decode(tokens)?)
-    }
-}
-
-impl Engine for Rc<Checkpoint> {
-    fn subject(&self, method: &AnyMethod, factor: Stretch) -> Result<Box<dyn Subject>, SubjectError> {
-        Ok(Box::new(Replay::new(Rc::clone(self), method.clone(), factor)?))
     }
 }

@@ -240,6 +240,8 @@ fn causes() -> Vec<Cause> {
 
 pub(super) fn findings() -> Findings {
     let summary = |(cell, outcome): (Cell, Outcome)| CellSummary {
+        adapted: 0,
+        training: "training-free".into(),
         id: cell.id().0,
         method: cell.method.name().into(),
         factor: cell.factor.0,
