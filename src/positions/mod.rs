@@ -5,15 +5,29 @@
 
 mod alibi;
 mod bias;
+mod by_parts;
+mod dynamic;
+mod dynamic_paper;
+mod dynamic_step;
+mod dynamic_vllm;
+mod half_split;
+mod interleaved;
 mod linear;
+mod llama3;
+mod longrope;
 mod mechanism;
 mod none;
 mod nope;
 mod ntk;
+mod partial;
+mod proportional;
 mod rope;
+mod self_extend;
 mod sinusoidal;
 mod t5;
+mod xpos;
 mod yarn;
+mod yarn_paper;
 
 use std::fmt;
 
@@ -25,15 +39,29 @@ use crate::units::{Stretch, Tokens};
 
 pub use alibi::{Alibi, slopes};
 pub use bias::{Bias, Buckets};
+pub use by_parts::ByParts;
+pub use dynamic::Dynamic;
+pub use dynamic_paper::DynamicPaper;
+pub use dynamic_step::DynamicStep;
+pub use dynamic_vllm::DynamicVllm;
+pub use half_split::HalfSplit;
+pub use interleaved::Interleaved;
 pub use linear::Linear;
+pub use llama3::Llama3;
+pub use longrope::Longrope;
 pub use mechanism::{Decay, Grouping, Mechanism, Pairing, Rotation, Scheme, Vectors};
 pub use none::None;
 pub use nope::Nope;
 pub use ntk::Ntk;
+pub use partial::Partial;
+pub use proportional::Proportional;
 pub use rope::Rope;
+pub use self_extend::SelfExtend;
 pub use sinusoidal::Sinusoidal;
 pub use t5::T5;
+pub use xpos::Xpos;
 pub use yarn::Yarn;
+pub use yarn_paper::YarnPaper;
 
 /// What a method needs to know of the attention heads that it serves.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,6 +215,20 @@ one_of_methods! {
     "linear" => Linear,
     "ntk" => Ntk,
     "yarn" => Yarn,
+    "yarn_paper" => YarnPaper,
+    "by_parts" => ByParts,
+    "dynamic" => Dynamic,
+    "dynamic_vllm" => DynamicVllm,
+    "dynamic_step" => DynamicStep,
+    "dynamic_paper" => DynamicPaper,
+    "longrope" => Longrope,
+    "llama3" => Llama3,
+    "proportional" => Proportional,
+    "partial" => Partial,
+    "interleaved" => Interleaved,
+    "half_split" => HalfSplit,
+    "self_extend" => SelfExtend,
+    "xpos" => Xpos,
     "alibi" => Alibi,
     "t5" => T5,
     "sinusoidal" => Sinusoidal,

@@ -28,14 +28,21 @@ use crate::units::{Stretch, Tokens};
 #[serde(deny_unknown_fields)]
 pub struct Ntk {}
 
+/// The base raised so that the slowest pair is stretched by `alpha`: `theta * alpha^(d/(d-2))`.
+///
+/// A single pair never turns slower than 1 radian a position, whatever the base, so it is left alone.
+pub(super) fn raised(theta: f64, rotary_dim: usize, alpha: f64) -> f64 {
+    let d = rotary_dim as f64;
+    if d > 2.0 { theta * alpha.powf(d / (d - 2.0)) } else { theta }
+}
+
 impl Method for Ntk {
     fn summary(&self) -> &'static str {
         "NTK-aware base scaling: the slowest pair stretched by the factor, the fastest by 1"
     }
 
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, _length: Tokens) -> Result<Mechanism, MethodError> {
-        let d = heads.rotary_dim as f64;
-        let theta = if d > 2.0 { heads.theta * factor.0.powf(d / (d - 2.0)) } else { heads.theta };
+        let theta = raised(heads.theta, heads.rotary_dim, factor.0);
         Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
     }
 }

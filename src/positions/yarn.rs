@@ -18,8 +18,8 @@
 //!
 //! # Where it breaks
 //! With the target length mistaken for the trained one the ramp shifts; an attention factor applied twice or not at all
-//! shifts every logit, at every position. The paper's ramp over turns (equations 17 to 20) differs by up to 44 %;
-//! it is deliberately not what is computed here, because no engine ships it.
+//! shifts every logit, at every position. The paper's ramp over turns (equations 17 to 20) differs by up to 44 %: no
+//! engine ships it, and here it is a method of its own, `yarn_paper`.
 //!
 //! # Source
 //! Peng et al., arXiv 2309.00071; transformers 5.23.0 `modeling_rope_utils.py`, `yarn`.
@@ -65,7 +65,7 @@ impl Default for Yarn {
 }
 
 /// The temperature of YaRN, equation 22: 1 without stretch, else `0.1 m ln s + 1`.
-fn temperature(factor: Stretch, m: f64) -> f64 {
+pub(super) fn temperature(factor: Stretch, m: f64) -> f64 {
     if factor.0 <= 1.0 { 1.0 } else { 0.1 * m * factor.0.ln() + 1.0 }
 }
 
