@@ -3,13 +3,17 @@
 //! Methods are many, mechanisms are few: a [`Method`] turns its parameters and a [`HeadShape`] into a [`Mechanism`],
 //! and only the mechanism reaches attention. A new method is one file here and one line in `one_of_methods!` below.
 
+mod absolute;
 mod alibi;
 mod bias;
+mod kerple_log;
+mod kerple_power;
 mod linear;
 mod mechanism;
 mod none;
 mod nope;
 mod ntk;
+mod offsets;
 mod rope;
 mod sinusoidal;
 mod t5;
@@ -23,13 +27,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::{Stretch, Tokens};
 
+pub use absolute::Absolute;
 pub use alibi::{Alibi, slopes};
 pub use bias::{Bias, Buckets};
+pub use kerple_log::KerpleLog;
+pub use kerple_power::KerplePower;
 pub use linear::Linear;
 pub use mechanism::{Decay, Grouping, Mechanism, Pairing, Rotation, Scheme, Vectors};
 pub use none::None;
 pub use nope::Nope;
 pub use ntk::Ntk;
+pub use offsets::Offsets;
 pub use rope::Rope;
 pub use sinusoidal::Sinusoidal;
 pub use t5::T5;
@@ -183,8 +191,12 @@ one_of_methods! {
     "ntk" => Ntk,
     "yarn" => Yarn,
     "alibi" => Alibi,
+    "kerple_power" => KerplePower,
+    "kerple_log" => KerpleLog,
     "t5" => T5,
+    "offsets" => Offsets,
     "sinusoidal" => Sinusoidal,
+    "absolute" => Absolute,
     "nope" => Nope,
 }
 
