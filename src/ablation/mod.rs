@@ -15,6 +15,7 @@ mod recommendation;
 mod repair;
 mod rows;
 mod shape;
+mod stability;
 mod verdicts;
 mod words;
 
@@ -68,13 +69,22 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
         verdicts.iter().map(|verdict| blame::blame(evidence, &boards, &verdicts, verdict)).collect();
     let causes: Vec<_> = blames.iter().flat_map(|blame| blame.causes.clone()).collect();
     let recommendation = recommendation::recommend(evidence, &boards);
+    let stability = stability::stability(evidence);
     let mut notes: Vec<String> = blames.into_iter().flat_map(|blame| blame.notes).collect();
     notes.extend(verdicts.iter().filter_map(|verdict| unjudged(verdict, &boards)));
     Findings {
         schema: SCHEMA,
         scenario: scenario.name.clone(),
         question: scenario.question.clone(),
-        answer: answer::answer(evidence, &verdicts, &causes, recommendation.as_ref()),
+        answer: [
+            Some(answer::answer(evidence, &verdicts, &causes, recommendation.as_ref())),
+            stability::sentence(evidence, &stability),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" "),
+        stability,
         deployed: evidence.deployed().label(),
         grid: grid::summaries(&boards),
         cells: evidence

@@ -7,7 +7,6 @@ use anyhow::Context;
 
 use super::{Command, Engine, Format, baseline, list};
 use crate::baselines::Resume;
-use crate::positions::{AnyMethod, Method as _};
 use crate::reports;
 use crate::run::{self, Finished, Request};
 use crate::scenario::Scenario;
@@ -118,8 +117,11 @@ fn adapt(path: &Path, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8>
     say(format!("{}", out.display()))
 }
 
+#[cfg(feature = "libtorch")]
 /// A method as users write it: a name, or a name with parameters as YAML.
-fn method(text: &str) -> anyhow::Result<AnyMethod> {
+fn method(text: &str) -> anyhow::Result<crate::positions::AnyMethod> {
+    use crate::positions::{AnyMethod, Method as _};
+
     let method: AnyMethod = serde_yaml::from_str(text)
         .with_context(|| format!("not a method: `{text}`\n  hint: one of {}", AnyMethod::NAMES.join(", ")))?;
     method.check()?;

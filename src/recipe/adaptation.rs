@@ -123,7 +123,14 @@ impl Adaptation {
             optimizer: self.optimizer.clone(),
             weights: self.weights.clone(),
             facts: self.facts.clone(),
-            stages: vec![Stage { length: self.length, batch: self.batch, tokens: self.tokens, copying: 0.0 }],
+            stages: vec![Stage {
+                length: self.length,
+                batch: self.batch,
+                tokens: self.tokens,
+                copying: 0.0,
+                far: 0.0,
+                peak: None,
+            }],
             save_every: self.save_every,
         }
     }

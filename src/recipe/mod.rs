@@ -112,6 +112,28 @@ impl Course {
         Tokens(tokens)
     }
 
+    /// The learning rate of a step, from 0: warm-up and a cosine to the floor over all stages without a rate of their own.
+    #[must_use]
+    pub fn rate(&self, step: usize) -> f64 {
+        let s = &self.optimizer;
+        let cosine = |peak: f64, share: f64| {
+            peak * (s.floor + (1.0 - s.floor) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
+        };
+        let mut start = 0;
+        for stage in &self.stages {
+            let end = start + stage.steps();
+            if let Some(peak) = stage.peak.filter(|_| (start..end).contains(&step)) {
+                return cosine(peak, (step - start) as f64 / stage.steps() as f64);
+            }
+            start = end;
+        }
+        if step < s.warmup {
+            return s.peak * (step + 1) as f64 / s.warmup as f64;
+        }
+        let steps: usize = self.stages.iter().filter(|stage| stage.peak.is_none()).map(Stage::steps).sum();
+        cosine(s.peak, (step - s.warmup) as f64 / steps.saturating_sub(s.warmup).max(1) as f64)
+    }
+
     /// The stage of a step.
     #[must_use]
     pub fn stage(&self, step: usize) -> Option<&Stage> {
@@ -176,6 +198,13 @@ pub struct Stage {
     /// Share of sequences that are random tokens with repeated spans.
     #[serde(default)]
     pub copying: f64,
+    /// Share of facts that are asked as far back as the length allows.
+    #[serde(default)]
+    pub far: f64,
+    /// A learning rate of its own: the schedule of the stages before has ended, and a cosine from this rate to the same
+    /// floor spans this stage.
+    #[serde(default)]
+    pub peak: Option<f64>,
 }
 
 /// A point of the training curve.

@@ -78,7 +78,7 @@ impl Batches {
             return plain(text);
         }
         let FactSettings { spacing, unanswerable, .. } = self.settings;
-        let mix = Mix { spacing, questions: 0.5, unanswerable };
+        let mix = Mix { spacing, questions: 0.5, unanswerable, far: stage.far };
         self.facts.document(text, stage.length, &mix, random)
     }
 }

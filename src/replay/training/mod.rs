@@ -82,7 +82,7 @@ pub fn train(
     let course = recipe.course();
     let json = export::config_with(export::config_json(recipe), &recipe.model.position, 1.0);
     let config = Config::parse(&json).map_err(|error| TrainingError::Replay(ReplayError::Config(error)))?;
-    let mut optimizer = AdamW::new(&course.optimizer, course.steps());
+    let mut optimizer = AdamW::new(&course.optimizer);
     let weights = Weights::assemble(&config, &mut |name, shape| {
         optimizer.keep(name, &optimizer::fresh(name, shape, course.seed, &config)?, device)
     })?;
@@ -126,7 +126,7 @@ pub fn adapt(
     }
     let json = export::config_with(before, &recipe.method, recipe.factor);
     let tensors = read_tensors(&recipe.checkpoint)?;
-    let mut optimizer = AdamW::new(&course.optimizer, course.steps());
+    let mut optimizer = AdamW::new(&course.optimizer);
     let weights = Weights::assemble(&config, &mut |name, shape| {
         // A foreign mechanism's parameters have another meaning, whatever their shape.
         let theirs = tensors.get(name).filter(|tensor| tensor.size() == shape && !(foreign && name == POSITIONS));
@@ -191,7 +191,8 @@ impl Lesson<'_> {
         let loss = nll.f_mul(&batch.weights)?.f_sum(Kind::Float)?.f_div(&batch.weights.f_sum(Kind::Float)?)?;
         loss.f_backward()?;
         tape.finish(&positions)?;
-        let rate = self.optimizer.step(step)?;
+        let rate = self.course.rate(step);
+        self.optimizer.step(step, rate)?;
         if !(step + 1).is_multiple_of(self.point_every) {
             return Ok(None);
         }

@@ -23,7 +23,6 @@ pub(super) struct Parameter {
 pub(super) struct AdamW {
     pub(super) parameters: Vec<Parameter>,
     settings: recipe::Optimizer,
-    steps: usize,
 }
 
 /// Added to the root of the second moment; PyTorch's default.
@@ -56,8 +55,8 @@ pub(super) fn fresh(name: &str, shape: &[i64], seed: u64, config: &Config) -> Re
 }
 
 impl AdamW {
-    pub(super) fn new(settings: &recipe::Optimizer, steps: usize) -> Self {
-        Self { parameters: Vec::new(), settings: settings.clone(), steps }
+    pub(super) fn new(settings: &recipe::Optimizer) -> Self {
+        Self { parameters: Vec::new(), settings: settings.clone() }
     }
 
     /// Keeps a weight for the steps; returns it on its device, with gradients.
@@ -72,20 +71,9 @@ impl AdamW {
         Ok(weight)
     }
 
-    /// The learning rate of a step, from 0.
-    pub(super) fn rate(&self, step: usize) -> f64 {
-        let s = &self.settings;
-        if step < s.warmup {
-            return s.peak * (step + 1) as f64 / s.warmup as f64;
-        }
-        let share = (step - s.warmup) as f64 / (self.steps.saturating_sub(s.warmup)).max(1) as f64;
-        s.peak * (s.floor + (1.0 - s.floor) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
-    }
-
-    /// Applies the gradients, clears them, and returns the learning rate.
-    pub(super) fn step(&mut self, step: usize) -> Result<f64, TrainingError> {
+    /// Applies the gradients at a learning rate, and clears them.
+    pub(super) fn step(&mut self, step: usize, rate: f64) -> Result<(), TrainingError> {
         let _no_grad = tch::no_grad_guard();
-        let rate = self.rate(step);
         let [beta1, beta2] = self.settings.betas;
         let scale = self.clip_scale()?;
         let correction1 = 1.0 - beta1.powi(step as i32 + 1);
@@ -104,7 +92,7 @@ impl AdamW {
             let _ = parameter.weight.f_add_(&update)?;
             parameter.weight.zero_grad();
         }
-        Ok(rate)
+        Ok(())
     }
 
     /// What gradients are multiplied with so that their norm is at most `clip`.

@@ -251,6 +251,7 @@ pub(super) fn findings() -> Findings {
     };
     Findings {
         schema: SCHEMA,
+        stability: Vec::new(),
         decide: Vec::new(),
         scenario: "8k_regression".into(),
         question: "Short answers got worse after we stretched 2k to 8k. Method or factor?".into(),
@@ -276,6 +277,7 @@ pub(super) fn findings() -> Findings {
         ],
         cells: cells().into_iter().map(summary).collect(),
         recommendation: Some(Recommendation {
+            adapted: 0,
             method: "yarn".into(),
             factor: 4.0,
             because: vec!["It recalls 81.4% of the facts at every distance, and costs 0.035 nats/token.".into()],
