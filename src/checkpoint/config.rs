@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::CheckpointError;
 use super::keys::Keys;
 use super::rotary::Rotary;
-use crate::positions::{AnyMethod, HeadShape, Method, Pairing, Rope};
+use crate::positions::{AnyMethod, HeadShape, Method, Pairing};
 use crate::units::{Stretch, Tokens};
 
 /// The shape of a decoder of the Llama family; counts are at least 1.
@@ -96,7 +96,7 @@ impl Config {
             theta: rotary.theta,
             trained: rotary.trained,
             pairing: Pairing::HalfSplit,
-            native: AnyMethod::Rope(Rope::default()),
+            native: rotary.native,
         };
         let (method, factor) = rotary.declared;
         method

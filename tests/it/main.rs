@@ -16,6 +16,7 @@ mod positions;
 #[cfg(feature = "libtorch")]
 mod replay;
 mod reports;
+mod rotations;
 mod run;
 mod scenarios;
 mod store;
