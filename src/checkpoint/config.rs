@@ -91,7 +91,7 @@ impl Config {
         let architecture = architecture(top, family)?;
         let rotary = Rotary::read(top, architecture.head_dim, architecture.max_positions.0)?;
         let positions = if family == Family::Gyro { Some(own_positions(top)?) } else { None };
-        let native = positions.as_ref().map_or_else(|| AnyMethod::Rope(Rope::default()), |(method, _)| native(method));
+        let native = positions.as_ref().map_or(rotary.native, |(method, _)| native(method));
         let heads = HeadShape {
             heads: architecture.heads,
             width: architecture.width,

@@ -67,6 +67,14 @@ impl<'a> Keys<'a> {
         self.typed(key, "a number", |value| value.as_f64().filter(|number| number.is_finite()))
     }
 
+    /// A list of finite numbers.
+    pub(super) fn numbers(&self, key: &str) -> Result<Option<Vec<f64>>, CheckpointError> {
+        self.typed(key, "a list of numbers", |value| {
+            let numbers = value.as_array()?.iter().map(Value::as_f64);
+            numbers.map(|number| number.filter(|number| number.is_finite())).collect()
+        })
+    }
+
     /// True or false.
     pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, CheckpointError> {
         self.typed(key, "true or false", Value::as_bool)

@@ -156,6 +156,25 @@ fn a_partial_rotation_narrows_the_rotated_width() {
 }
 
 #[test]
+fn dynamic_scaling_starts_from_the_longest_context() {
+    let rope = json!({ "rope_type": "dynamic", "factor": 2.0, "original_max_position_embeddings": 16 });
+    let config = read(json!({ "original_max_position_embeddings": 32, "rope_parameters": rope }));
+    assert_eq!(
+        (config.declared.0.name(), config.declared.1, config.heads.trained),
+        ("dynamic", Stretch(2.0), Tokens(64))
+    );
+}
+
+#[test]
+fn a_proportional_rotation_spans_the_head_and_belongs_to_the_weights() {
+    let rope = json!({ "rope_type": "proportional", "partial_rotary_factor": 0.5, "factor": 2.0 });
+    let config = read(json!({ "rope_parameters": rope }));
+    assert_eq!((config.heads.rotary_dim, config.declared.1), (8, Stretch(2.0)));
+    // The unscaled model has pairs without positions too.
+    assert_eq!(config.heads.native, config.declared.0);
+}
+
+#[test]
 fn mistral_without_a_window_is_the_same_graph() {
     let mistral = |window: Value| {
         json!({ "model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": window,
@@ -193,13 +212,26 @@ fn what_cannot_be_replayed_is_refused_by_its_key() {
         (json!({ "bos_token_id": 64 }), "bos_token_id", "64", "below 64"),
         (json!({ "rope_theta": 1.0 }), "rope_theta", "1", "above 1"),
         (json!({ "rope_scaling": "yarn" }), "rope_scaling", "yarn", "an object"),
+        (rope(json!({ "rope_type": "axial" })), "rope_parameters.rope_type", "axial", "default, linear, dynamic, yarn"),
+        (rope(json!({ "type": "su", "factor": 2.0 })), "rope_parameters.type", "su", "longrope, llama3, proportional"),
         (
-            rope(json!({ "rope_type": "dynamic", "factor": 2.0 })),
-            "rope_parameters.rope_type",
-            "dynamic",
-            "default, linear, yarn",
+            rope(json!({ "rope_type": "longrope", "short_factor": 1.0, "long_factor": [1.0] })),
+            "rope_parameters.short_factor",
+            "1",
+            "a list of numbers",
         ),
-        (rope(json!({ "type": "llama3", "factor": 2.0 })), "rope_parameters.type", "llama3", "default, linear, yarn"),
+        (
+            rope(json!({ "rope_type": "longrope", "short_factor": [1, "2"], "long_factor": [1.0] })),
+            "rope_parameters.short_factor",
+            "[1,\"2\"]",
+            "a list of numbers",
+        ),
+        (
+            rope(json!({ "rope_type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [] })),
+            "rope_parameters.long_factor",
+            "[]",
+            "one number for each rotated pair",
+        ),
         (rope(json!({ "rope_type": "linear", "factor": "4" })), "rope_parameters.factor", "\"4\"", "a number"),
         (
             rope(json!({ "full_attention": { "rope_type": "default" } })),
@@ -222,9 +254,14 @@ fn keys_without_a_default_must_be_there() {
         assert!(refusal(json!({ key: "-" })).starts_with(&format!("`config.json` has no `{key}`")));
     }
     assert!(refusal(json!({ "model_type": "-", "architectures": "-" })).contains("has no `model_type`"));
-    for name in ["linear", "yarn"] {
-        let message = refusal(json!({ "rope_scaling": { "rope_type": name } }));
+    for name in ["linear", "yarn", "dynamic", "llama3"] {
+        let rope = json!({ "rope_type": name, "low_freq_factor": 1, "high_freq_factor": 4 });
+        let message = refusal(json!({ "rope_scaling": rope }));
         assert!(message.contains("has no `rope_scaling.factor`"), "{message}");
+    }
+    for (name, key) in [("llama3", "low_freq_factor"), ("longrope", "short_factor")] {
+        let message = refusal(json!({ "rope_scaling": { "rope_type": name, "factor": 4 } }));
+        assert!(message.contains(&format!("has no `rope_scaling.{key}`")), "{message}");
     }
 }
 
@@ -234,6 +271,12 @@ fn a_declared_method_is_checked() {
         (json!({ "rope_type": "linear", "factor": 0.5 }), "factor"),
         (json!({ "rope_type": "yarn", "factor": 4, "attention_factor": -1.0 }), "attention_factor"),
         (json!({ "rope_type": "yarn", "factor": 4, "beta_fast": 1, "beta_slow": 2 }), "beta_fast"),
+        (json!({ "rope_type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [2, 2, 2] }), "long_factor"),
+        (
+            json!({ "rope_type": "llama3", "factor": 4, "low_freq_factor": 4, "high_freq_factor": 4 }),
+            "high_freq_factor",
+        ),
+        (json!({ "rope_type": "proportional", "partial_rotary_factor": 0.0 }), "partial_rotary_factor"),
     ] {
         let error = Config::parse(&written(json!({ "rope_scaling": rope }))).unwrap_err();
         assert!(matches!(error, CheckpointError::Method { .. }) && error.to_string().contains(word), "{error}");

@@ -17,6 +17,7 @@ mod positions;
 #[cfg(feature = "libtorch")]
 mod replay;
 mod reports;
+mod rotations;
 mod run;
 mod scenarios;
 mod store;

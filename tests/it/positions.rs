@@ -1,11 +1,12 @@
-//! Positional methods against numbers made outside this crate, and the properties that define them.
+//! Positional methods against numbers made outside this crate, and how they are read and refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gyro::positions::{AnyMethod, HeadShape, Mechanism, Method, MethodError, Pairing, Rotation, Scheme};
+use gyro::positions::{
+    AnyMethod, Decay, Grouping, HeadShape, Mechanism, Method, MethodError, Pairing, Rotation, Scheme,
+};
 use gyro::units::{Stretch, Tokens};
-use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -25,7 +26,28 @@ struct Golden {
     factor: f64,
     attention_factor: f64,
     float64: Vec<f64>,
-    transformers: Vec<f64>,
+    /// Where transformers has the type.
+    transformers: Option<Vec<f64>>,
+    /// The current length; absent means the trained one.
+    length: Option<usize>,
+    #[serde(default)]
+    pairing: Pairing,
+    decay: Option<GoldenDecay>,
+    extend: Option<GoldenExtend>,
+}
+
+#[derive(Deserialize)]
+struct GoldenDecay {
+    zeta: Vec<f64>,
+    scale_base: f64,
+}
+
+#[derive(Deserialize)]
+struct GoldenExtend {
+    group: usize,
+    window: usize,
+    /// Position, the distant query's, the distant key's.
+    positions: Vec<[usize; 3]>,
 }
 
 fn repository() -> PathBuf {
@@ -37,60 +59,109 @@ fn goldens() -> Goldens {
     serde_json::from_str(&text).unwrap()
 }
 
-fn shape(head_dim: usize, theta: f64, trained: usize) -> HeadShape {
+pub(super) fn shape(head_dim: usize, theta: f64, trained: usize) -> HeadShape {
     let (heads, trained) = (4, Tokens(trained));
     let (pairing, native) = (Pairing::HalfSplit, method(json!("rope")));
     HeadShape { heads, width: 4 * head_dim, head_dim, rotary_dim: head_dim, theta, trained, pairing, native }
 }
 
-fn rotation(method: &AnyMethod, heads: &HeadShape, factor: f64) -> Rotation {
-    match method.mechanism(heads, Stretch(factor), heads.trained).unwrap() {
-        Mechanism::Rotate(rotation) => rotation,
+/// The same heads with weights that the method works on.
+pub(super) fn trained_with(heads: &HeadShape, method: &AnyMethod) -> HeadShape {
+    let is_rotary = matches!(method.scheme(), Scheme::Rotary | Scheme::Any);
+    HeadShape { native: if is_rotary { heads.native.clone() } else { method.clone() }, ..heads.clone() }
+}
+
+pub(super) fn rotation_at(method: &AnyMethod, heads: &HeadShape, factor: f64, length: usize) -> Rotation {
+    match method.mechanism(&trained_with(heads, method), Stretch(factor), Tokens(length)).unwrap() {
+        Mechanism::Rotate(rotation) | Mechanism::Group(Grouping { rotation, .. }) => rotation,
         other => panic!("{method:?} gives {other:?}"),
     }
 }
 
-fn method(value: serde_json::Value) -> AnyMethod {
+/// The rotation at the trained length.
+pub(super) fn rotation(method: &AnyMethod, heads: &HeadShape, factor: f64) -> Rotation {
+    rotation_at(method, heads, factor, heads.trained.0)
+}
+
+pub(super) fn method(value: serde_json::Value) -> AnyMethod {
     serde_json::from_value(value).unwrap()
 }
 
 /// The names of the methods that rotate.
-fn rotary() -> impl Iterator<Item = &'static str> {
-    let scheme = |name: &&str| AnyMethod::named(name).is_some_and(|method| method.scheme() == Scheme::Rotary);
-    AnyMethod::NAMES.iter().copied().filter(scheme)
+pub(super) fn rotary() -> impl Iterator<Item = &'static str> {
+    let rotates = |name: &&str| {
+        let scheme = AnyMethod::named(name).unwrap().scheme();
+        matches!(scheme, Scheme::Any | Scheme::Rotary | Scheme::Xpos)
+    };
+    AnyMethod::NAMES.iter().copied().filter(rotates)
 }
 
 /// By how much each pair is slowed down.
-fn stretches(method: &AnyMethod, heads: &HeadShape, factor: f64) -> Vec<f64> {
+pub(super) fn stretches(method: &AnyMethod, heads: &HeadShape, factor: f64) -> Vec<f64> {
     let unscaled = rotation(&AnyMethod::unscaled(), heads, 1.0).inverse_frequencies;
     let scaled = rotation(method, heads, factor).inverse_frequencies;
     unscaled.iter().zip(&scaled).map(|(from, to)| from / to).collect()
 }
 
-fn assert_close(got: f64, expected: f64, tolerance: f64, what: &str) {
+pub(super) fn assert_close(got: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((got - expected).abs() <= tolerance * expected.abs(), "{what}: {got}, expected {expected}");
+}
+
+/// A zero must be exact.
+fn assert_all_close(got: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert_close(*got, *expected, tolerance, &format!("{what}, pair {i}"));
+    }
 }
 
 #[test]
 fn every_method_matches_numpy_and_transformers() {
     let goldens = goldens();
-    assert!(goldens.cases.len() > 70);
+    assert!(goldens.cases.len() > 150);
     for case in &goldens.cases {
         let heads = HeadShape { rotary_dim: case.rotary_dim, ..shape(case.head_dim, case.theta, case.trained) };
-        let got = rotation(&case.method, &heads, case.factor);
-        let what = format!("{:?} d {} theta {} factor {}", case.method, case.head_dim, case.theta, case.factor);
-        assert_eq!(got.inverse_frequencies.len(), case.float64.len(), "{what}");
-        for (i, frequency) in got.inverse_frequencies.iter().enumerate() {
-            assert_close(*frequency, case.float64[i], 1e-12, &format!("{what}, pair {i}, NumPy"));
-            let float32 = goldens.float32_tolerance;
-            assert_close(*frequency, case.transformers[i], float32, &format!("{what}, pair {i}, transformers"));
+        let length = case.length.unwrap_or(case.trained);
+        let got = rotation_at(&case.method, &heads, case.factor, length);
+        let Golden { method, head_dim, theta, factor, .. } = case;
+        let what = format!("{method:?} d {head_dim} theta {theta} factor {factor} length {length}");
+        assert_all_close(&got.inverse_frequencies, &case.float64, 1e-12, &format!("{what}, NumPy"));
+        if let Some(float32) = &case.transformers {
+            let what = format!("{what}, transformers");
+            assert_all_close(&got.inverse_frequencies, float32, goldens.float32_tolerance, &what);
         }
         assert_close(got.attention_factor, case.attention_factor, 1e-14, &what);
-        assert_eq!(got.pairing, Pairing::HalfSplit);
+        assert_eq!(got.pairing, case.pairing, "{what}");
+        match (&got.decay, &case.decay) {
+            (None, None) => {}
+            (Some(Decay { zeta, scale_base }), Some(expected)) => {
+                assert_all_close(zeta, &expected.zeta, 1e-14, &what);
+                assert_close(*scale_base, expected.scale_base, 0.0, &what);
+            }
+            other => panic!("{what}: one of the two decays: {}", other.0.is_some()),
+        }
     }
 }
 
-/// Every method is documented with the same headings in its own file, and has a golden from outside.
+/// Self-Extend's groups and positions, by the authors' rule for the group and the paper's formula for positions.
+#[test]
+fn self_extend_groups_as_its_authors_do() {
+    let goldens = goldens();
+    let cases: Vec<_> = goldens.cases.iter().filter_map(|case| Some((case, case.extend.as_ref()?))).collect();
+    assert!(cases.len() > 5);
+    for (case, expected) in cases {
+        let heads = shape(case.head_dim, case.theta, case.trained);
+        let mechanism = case.method.mechanism(&heads, Stretch(case.factor), heads.trained).unwrap();
+        let Mechanism::Group(grouping) = mechanism else { panic!("{:?} does not group", case.method) };
+        assert_eq!((grouping.group, grouping.window), (expected.group, expected.window), "{:?}", case.method);
+        for [position, query, key] in &expected.positions {
+            assert_eq!((grouping.query(*position), grouping.key(*position)), (*query, *key));
+        }
+    }
+}
+
+/// Every method is documented with the same headings in its own file; those that rotate have a golden from outside here,
+/// the others in `biases.rs`.
 #[test]
 fn every_method_has_its_page_and_a_golden() {
     let goldens = goldens();
@@ -99,10 +170,12 @@ fn every_method_has_its_page_and_a_golden() {
         let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("//! # ")).collect();
         let expected = ["What it does", "Formula", "Parameters", "Where it breaks", "Source"];
         assert_eq!(headings, expected, "src/positions/{name}.rs");
-        assert!(goldens.cases.iter().any(|case| case.method.name() == *name), "no golden for `{name}`");
         let method = AnyMethod::named(name).unwrap();
         assert_eq!(method.name(), *name);
         assert!(!method.summary().is_empty());
+    }
+    for name in rotary() {
+        assert!(goldens.cases.iter().any(|case| case.method.name() == name), "no golden for `{name}`");
     }
 }
 
@@ -257,92 +330,34 @@ fn a_factor_or_parameter_out_of_range_is_refused() {
         (json!({ "yarn": { "attention_factor": 0.0 } }), "attention_factor"),
         (json!({ "yarn": { "mscale": -20.0, "mscale_all_dim": 1.0 } }), "mscale"),
         (json!({ "yarn": { "mscale": 1.0, "mscale_all_dim": -7.2 } }), "mscale_all_dim"),
+        (json!({ "by_parts": { "alpha": 0.0 } }), "alpha"),
+        (json!({ "by_parts": { "alpha": 32.0 } }), "beta"),
+        (json!({ "yarn_paper": { "beta": 0.5 } }), "beta"),
+        (json!({ "longrope": { "attention_factor": 0.0 } }), "attention_factor"),
+        (json!({ "longrope": { "short_factor": vec![0.0; 32] } }), "short_factor"),
+        (json!({ "longrope": { "short_factor": vec![1.0; 31] } }), "short_factor"),
+        (json!({ "longrope": { "long_factor": vec![1.0; 33] } }), "long_factor"),
+        (json!({ "llama3": { "low_freq_factor": 0.0 } }), "low_freq_factor"),
+        (json!({ "llama3": { "high_freq_factor": 1.0 } }), "high_freq_factor"),
+        (json!({ "proportional": { "partial_rotary_factor": 1.5 } }), "partial_rotary_factor"),
+        (json!({ "partial": { "share": 0.0 } }), "share"),
+        (json!({ "partial": { "share": 0.05 } }), "share"),
+        (json!({ "xpos": { "scale_base": 0.0 } }), "scale_base"),
+        (json!({ "self_extend": { "group": 0 } }), "group"),
+        (json!({ "self_extend": { "window": 0 } }), "window"),
+        (json!({ "self_extend": { "window": 2048 } }), "window"),
     ];
     for (value, parameter) in cases {
-        let refused = method(value).mechanism(&heads, Stretch(4.0), heads.trained);
+        let method = method(value);
+        let refused = method.mechanism(&trained_with(&heads, &method), Stretch(4.0), heads.trained);
         assert!(matches!(refused, Err(MethodError::Parameter { name, .. }) if name == parameter), "{parameter}");
-    }
-}
-
-fn any_shape() -> impl Strategy<Value = HeadShape> {
-    (2_usize..=128, 3.0..7.0, 64_usize..=131_072).prop_map(|(pairs, log_theta, trained)| {
-        let theta: f64 = 10_f64.powf(log_theta);
-        shape(2 * pairs, theta, trained)
-    })
-}
-
-proptest! {
-    #[test]
-    fn factor_one_changes_nothing(heads in any_shape()) {
-        let unscaled = rotation(&AnyMethod::unscaled(), &heads, 1.0);
-        for name in AnyMethod::NAMES {
-            let method = method(json!(name));
-            prop_assert!(method.is_unscaled_at_one());
-            let rotation = rotation(&method, &heads, 1.0);
-            prop_assert_eq!(rotation.attention_factor, 1.0);
-            for (got, expected) in rotation.inverse_frequencies.iter().zip(&unscaled.inverse_frequencies) {
-                prop_assert!((got / expected - 1.0).abs() < 1e-15, "{}", name);
-            }
-        }
-    }
-
-    #[test]
-    fn linear_stretches_all_pairs_alike(heads in any_shape(), factor in 1.0..64.0) {
-        for stretch in stretches(&method(json!("linear")), &heads, factor) {
-            prop_assert!((stretch / factor - 1.0).abs() < 1e-15);
-        }
-    }
-
-    #[test]
-    fn ntk_stretches_the_slowest_pair_by_the_factor(heads in any_shape(), factor in 1.0..64.0) {
-        let stretches = stretches(&method(json!("ntk")), &heads, factor);
-        prop_assert_eq!(stretches[0], 1.0);
-        prop_assert!((stretches[stretches.len() - 1] / factor - 1.0).abs() < 1e-12);
-        prop_assert!(stretches.windows(2).all(|pair| pair[0] <= pair[1] * (1.0 + 1e-12)));
-    }
-
-    #[test]
-    fn yarn_stretches_slower_pairs_more_and_none_beyond_the_factor(
-        heads in any_shape(), factor in 1.0..64.0, slow in 0.1..8.0, ratio in 1.0..64.0, truncate: bool,
-    ) {
-        let yarn = json!({ "yarn": { "beta_slow": slow, "beta_fast": slow * ratio, "truncate": truncate } });
-        let stretches = stretches(&method(yarn), &heads, factor);
-        prop_assert!(stretches.iter().all(|stretch| (1.0 - 1e-12..=factor * (1.0 + 1e-12)).contains(stretch)));
-        prop_assert!(stretches.windows(2).all(|pair| pair[0] <= pair[1] * (1.0 + 1e-12)));
-    }
-
-    /// The score of a query and a key, rotated as attention rotates them, does not see where the two are.
-    #[test]
-    fn a_score_depends_on_the_offset_alone(
-        heads in any_shape(), factor in 1.0..8.0, key in 0_usize..400, offset in 0_usize..400, shift in 0_usize..200,
-    ) {
-        for name in rotary() {
-            let mechanism = rotation(&method(json!(name)), &heads, factor);
-            let pairs = heads.rotary_dim / 2;
-            let score = |query: usize, key: usize| -> f64 {
-                let turned = |pair: usize, position: usize, phase: f64| {
-                    // A unit vector in each pair, turned by the mechanism's angle.
-                    let angle = mechanism.inverse_frequencies[pair] * position as f64;
-                    let (sine, cosine) = angle.sin_cos();
-                    let (x, y) = (phase.cos(), phase.sin());
-                    (x * cosine - y * sine, x * sine + y * cosine)
-                };
-                let products = (0..pairs).map(|pair| {
-                    let (q, k) = (turned(pair, query, pair as f64), turned(pair, key, 2.0 * pair as f64));
-                    q.0 * k.0 + q.1 * k.1
-                });
-                products.sum::<f64>() / pairs as f64
-            };
-            let (here, there) = (score(key + offset, key), score(key + offset + shift, key + shift));
-            prop_assert!((here - there).abs() < 1e-12, "{}: {} and {}", name, here, there);
-        }
     }
 }
 
 /// A guard of the guard: the folder of methods holds no file that the list does not name.
 #[test]
 fn the_list_names_every_method_in_the_folder() {
-    let shared = ["mod", "mechanism"];
+    let shared = ["mod", "mechanism", "bias"];
     for entry in fs::read_dir(repository().join("src/positions")).unwrap() {
         let path = entry.unwrap().path();
         let name = Path::new(&path).file_stem().unwrap().to_string_lossy().into_owned();
