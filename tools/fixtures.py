@@ -25,6 +25,7 @@ def main():
         ("positions", "positions.json: inverse frequencies and attention factors"),
         ("configs", "configs.json: what transformers makes of a config.json"),
         ("llama", "llama/*: tiny checkpoints with their logits"),
+        ("rope", "rope/*: one tiny model under every rope type, with and without a cache"),
         ("stats", "stats.json: SciPy and statsmodels"),
     ]:
         commands.add_parser(name, help=text)
@@ -56,6 +57,10 @@ def main():
         import fixtures_llama
 
         fixtures_llama.checkpoints(FIXTURES / "llama")
+    if arguments.command in ("all", "rope"):
+        import fixtures_rope
+
+        fixtures_rope.checkpoints(FIXTURES / "rope")
     if arguments.command == "reference-logits":
         import fixtures_llama
 
