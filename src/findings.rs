@@ -32,6 +32,9 @@ pub struct Findings {
     pub grid: Vec<GridSummary>,
     /// Every cell and what became of it.
     pub cells: Vec<CellSummary>,
+    /// Where each cell breaks beyond the trained length, against its own level inside.
+    #[serde(default)]
+    pub stability: Vec<Stability>,
     /// The cell to deploy instead, if the grid holds one.
     pub recommendation: Option<Recommendation>,
     /// What would settle an undecided question, and other remarks about this run.
@@ -248,12 +251,52 @@ pub struct CellSummary {
     pub method: String,
     /// The factor.
     pub factor: f64,
+    /// Tokens of adaptation before it was measured.
+    #[serde(default)]
+    pub adapted: usize,
+    /// `training-free`, `own weights` or `adapted`.
+    #[serde(default)]
+    pub training: String,
     /// `healthy`, `truncated_context`, or a fault's name.
     pub condition: String,
     /// `measured` or `failed`.
     pub outcome: String,
     /// Why it failed; null when it was measured.
     pub reason: Option<String>,
+}
+
+/// How a cell holds its own level beyond the trained length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stability {
+    /// The cell's identity.
+    pub id: String,
+    /// The cell's label.
+    pub label: String,
+    /// `training-free`, `own weights` or `adapted`.
+    pub training: String,
+    /// Loss in the last bin of positions inside the trained length, nats per token.
+    pub inside: Estimate,
+    /// The bins beyond it.
+    pub beyond: Vec<Beyond>,
+    /// Where the first bin begins in which the loss has risen by more than the tolerance; null where there is none.
+    pub breaks: Option<usize>,
+    /// Share of facts recalled at distances inside the trained length.
+    pub recall_inside: Option<Estimate>,
+    /// Share of facts recalled at distances beyond it.
+    pub recall_beyond: Option<Estimate>,
+}
+
+/// A bin of positions beyond the trained length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beyond {
+    /// First position.
+    pub from: usize,
+    /// The position after the last.
+    pub to: usize,
+    /// Rise of the loss over the level inside, nats per token, paired by document and less what the text itself is harder.
+    pub rise: Estimate,
+    /// What the rise's interval says against the long-range tolerance.
+    pub ruling: Ruling,
 }
 
 /// The cell to deploy, and why not the others.
@@ -263,6 +306,9 @@ pub struct Recommendation {
     pub method: String,
     /// The factor.
     pub factor: f64,
+    /// Tokens of adaptation.
+    #[serde(default)]
+    pub adapted: usize,
     /// Reasons with their numbers.
     pub because: Vec<String>,
     /// The other methods, each at its best factor.

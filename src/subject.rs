@@ -1,7 +1,7 @@
 //! What a probe may ask of a model. Probes see this trait, never a tensor; tests give them a scripted subject.
 
-use crate::positions::AnyMethod;
-use crate::units::{Seconds, Stretch, Tokens};
+use crate::measurement::Cell;
+use crate::units::{Seconds, Tokens};
 
 /// Why a model could not answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -85,11 +85,11 @@ pub trait Subject {
     fn decode(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError>;
 }
 
-/// Something that makes subjects: one checkpoint, any positional configuration.
+/// Something that makes subjects: checkpoints under any positional configuration.
 pub trait Engine {
-    /// The checkpoint under a method and factor.
+    /// The weights of a cell under its method and factor.
     ///
     /// # Errors
-    /// [`SubjectError`] when the method does not fit the checkpoint.
-    fn subject(&self, method: &AnyMethod, factor: Stretch) -> Result<Box<dyn Subject>, SubjectError>;
+    /// [`SubjectError`] when there are no weights for the method, or they cannot be adapted.
+    fn subject(&self, cell: &Cell) -> Result<Box<dyn Subject>, SubjectError>;
 }

@@ -23,6 +23,7 @@ def main():
     for name, text in [
         ("all", "everything but the reference model's logits"),
         ("positions", "positions.json: inverse frequencies and attention factors"),
+        ("biases", "biases.json: slopes, buckets, kernels and added vectors"),
         ("configs", "configs.json: what transformers makes of a config.json"),
         ("llama", "llama/*: tiny checkpoints with their logits"),
         ("rope", "rope/*: one tiny model under every rope type, with and without a cache"),
@@ -45,6 +46,10 @@ def main():
         import fixtures_positions
 
         write("positions.json", fixtures_positions.positions())
+    if arguments.command in ("all", "biases"):
+        import fixtures_biases
+
+        write("biases.json", fixtures_biases.biases())
     if arguments.command in ("all", "configs"):
         import fixtures_positions
 

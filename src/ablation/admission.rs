@@ -2,6 +2,7 @@
 
 use crate::findings::Question;
 use crate::measurement::Cell;
+use crate::positions::Method as _;
 
 use super::Evidence;
 use super::board::{Board, Damage};
@@ -58,6 +59,9 @@ pub(super) fn admit(evidence: &Evidence, boards: &[Board], question: Question, c
 /// The sentence that says how far it reaches.
 pub(super) fn serves(evidence: &Evidence, cell: &Cell) -> Result<(), String> {
     let scenario = evidence.scenario;
+    if cell.method.reaches_any_length() {
+        return Ok(());
+    }
     let reach = cell.factor.0 * scenario.trained.as_f64();
     if reach + 0.5 < scenario.target.as_f64() {
         return Err(format!("factor {} stretches to {reach:.0} tokens, not to {}", cell.factor, scenario.target));

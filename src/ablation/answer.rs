@@ -2,6 +2,8 @@
 
 use crate::findings::{Axis, Cause, Question, Recommendation, Ruling, Verdict};
 
+use crate::units::Tokens;
+
 use super::Evidence;
 use super::words::{amount, share};
 
@@ -33,12 +35,16 @@ pub(super) fn answer(
 }
 
 fn named(best: &Recommendation) -> String {
-    if best.factor == 1.0 { best.method.clone() } else { format!("{} x{}", best.method, best.factor) }
+    let label = if best.factor == 1.0 { best.method.clone() } else { format!("{} x{}", best.method, best.factor) };
+    match best.adapted {
+        0 => label,
+        tokens => format!("{label}, adapted {} tokens,", Tokens(tokens)),
+    }
 }
 
 fn is_deployed(evidence: &Evidence, best: &Recommendation) -> bool {
     let deployed = evidence.deployed();
-    deployed.method.name() == best.method && deployed.factor.0 == best.factor
+    deployed.method.name() == best.method && deployed.factor.0 == best.factor && deployed.adapted.0 == best.adapted
 }
 
 /// The sentence where nothing is worse.

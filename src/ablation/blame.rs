@@ -108,6 +108,10 @@ fn alternatives<'a>(evidence: &Evidence, boards: &[Board], board: &'a Board<'a>)
     let mut refused = Vec::new();
     for entry in board.entries.iter().filter(|entry| *entry.cell != deployed) {
         let cell = entry.cell;
+        // More training would repair much, and say nothing of method or factor.
+        if cell.adapted != deployed.adapted && *cell != unscaled {
+            continue;
+        }
         // The unscaled cell is factor 1 of every method.
         let way = if cell.factor == *factor && cell.method != *method {
             0
@@ -311,8 +315,9 @@ fn shares(evidence: &Evidence, board: &Board, repair: &Cell) -> Option<BTreeMap<
     if repair.method == *method || *repair == unscaled {
         return Some(named(0.0, gap, 0.0));
     }
-    let by_method = value(&Cell::grid(method.clone(), repair.factor))?;
-    let by_factor = value(&Cell::grid(repair.method.clone(), *factor))?;
+    let adapted = evidence.scenario.deployed_adapted;
+    let by_method = value(&Cell::grid(method.clone(), repair.factor).after(adapted))?;
+    let by_factor = value(&Cell::grid(repair.method.clone(), *factor).after(adapted))?;
     let values = [first, by_method, by_factor, last];
     let parts = shapley(2, &values)?;
     let interaction = last - by_method - by_factor + first;

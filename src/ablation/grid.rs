@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::findings::{GridCell, GridSummary};
+use crate::measurement::Cell;
 use crate::stats::{mean, two_way};
 use crate::units::Stretch;
 
@@ -29,12 +30,20 @@ fn summary(board: &Board) -> GridSummary {
 fn cell(board: &Board, entry: &Entry) -> Option<GridCell> {
     let values = entry.damage.measured()?;
     Some(GridCell {
-        method: entry.cell.method.label(),
+        method: method_of(entry.cell),
         factor: entry.cell.factor.0,
         value: board.interval(&raw(board, values))?,
         change: board.change(board.interval(values)?),
         ruling: board.ruling(entry.cell),
     })
+}
+
+/// The row of a cell: its method, and how long it was adapted.
+fn method_of(cell: &Cell) -> String {
+    match cell.adapted.0 {
+        0 => cell.method.label(),
+        _ => format!("{}, adapted {}", cell.method.label(), cell.adapted),
+    }
 }
 
 type Effects = BTreeMap<String, f64>;
@@ -47,7 +56,7 @@ fn effects(board: &Board) -> Option<(Effects, Effects)> {
     let mut by_factor: Vec<(Stretch, BTreeMap<String, f64>)> = Vec::new();
     for entry in board.entries.iter().filter(|entry| entry.cell.factor != Stretch::ONE) {
         let Some(change) = entry.damage.measured().and_then(mean) else { continue };
-        let label = entry.cell.method.label();
+        let label = method_of(entry.cell);
         match by_factor.iter_mut().find(|(factor, _)| *factor == entry.cell.factor) {
             Some((_, changes)) => {
                 changes.insert(label, sign * change);

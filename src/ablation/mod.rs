@@ -15,6 +15,7 @@ mod recommendation;
 mod repair;
 mod rows;
 mod shape;
+mod stability;
 mod verdicts;
 mod words;
 
@@ -43,8 +44,7 @@ impl<'a> Evidence<'a> {
 
     /// The cell of the retrofit as deployed.
     fn deployed(&self) -> Cell {
-        let (method, factor) = &self.scenario.deployed;
-        Cell::grid(method.clone(), *factor)
+        self.scenario.deployed_cell()
     }
 
     /// Whether the scenario asked a question.
@@ -69,16 +69,30 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
         verdicts.iter().map(|verdict| blame::blame(evidence, &boards, &verdicts, verdict)).collect();
     let causes: Vec<_> = blames.iter().flat_map(|blame| blame.causes.clone()).collect();
     let recommendation = recommendation::recommend(evidence, &boards);
+    let stability = stability::stability(evidence);
     let mut notes: Vec<String> = blames.into_iter().flat_map(|blame| blame.notes).collect();
     notes.extend(verdicts.iter().filter_map(|verdict| unjudged(verdict, &boards)));
     Findings {
         schema: SCHEMA,
         scenario: scenario.name.clone(),
         question: scenario.question.clone(),
-        answer: answer::answer(evidence, &verdicts, &causes, recommendation.as_ref()),
+        answer: [
+            Some(answer::answer(evidence, &verdicts, &causes, recommendation.as_ref())),
+            stability::sentence(evidence, &stability),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" "),
+        stability,
         deployed: evidence.deployed().label(),
         grid: grid::summaries(&boards),
-        cells: evidence.cells.iter().filter(|(cell, _)| cell.arm != Arm::Latency).map(summary).collect(),
+        cells: evidence
+            .cells
+            .iter()
+            .filter(|(cell, _)| cell.arm != Arm::Latency)
+            .map(|cell| summary(scenario, cell))
+            .collect(),
         recommendation,
         notes,
         decide: scenario.decide.clone(),
@@ -105,12 +119,14 @@ fn unjudged(verdict: &Verdict, boards: &[Board]) -> Option<String> {
     Some(format!("{} is {}: {why}{advice}", verdict.question.words(), verdict.ruling.words()))
 }
 
-fn summary((cell, outcome): &(Cell, Outcome)) -> CellSummary {
+fn summary(scenario: &Scenario, (cell, outcome): &(Cell, Outcome)) -> CellSummary {
     let (outcome, reason) = match outcome {
         Outcome::Measured(_) => ("measured", None),
         Outcome::Failed { reason } => ("failed", Some(reason.clone())),
     };
     CellSummary {
+        adapted: cell.adapted.0,
+        training: scenario.training_of(cell).words().to_owned(),
         id: cell.id().0,
         method: cell.method.name().to_owned(),
         factor: cell.factor.0,

@@ -51,7 +51,13 @@ pub(super) fn recommend(evidence: &Evidence, boards: &[Board]) -> Option<Recomme
         }
     }
     let rejected = methods.into_iter().map(|first| reject(evidence, &boards, best, first)).collect();
-    Some(Recommendation { method: best.method.name().to_owned(), factor: best.factor.0, because, rejected })
+    Some(Recommendation {
+        method: best.method.name().to_owned(),
+        factor: best.factor.0,
+        adapted: best.adapted.0,
+        because,
+        rejected,
+    })
 }
 
 fn grid<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Cell> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::CheckpointError;
 use super::keys::Keys;
 use super::rotary::Rotary;
-use crate::positions::{AnyMethod, HeadShape, Method, Pairing};
+use crate::positions::{AnyMethod, HeadShape, Method, Pairing, Rope, Scheme};
 use crate::units::{Stretch, Tokens};
 
 /// The shape of a decoder of the Llama family; counts are at least 1.
@@ -59,6 +59,8 @@ pub struct Config {
 enum Family {
     Llama,
     Mistral,
+    /// Llama's graph with any positional mechanism, as `gyro train` writes it.
+    Gyro,
 }
 
 impl Config {
@@ -88,6 +90,8 @@ impl Config {
         refuse_other_graphs(top, family)?;
         let architecture = architecture(top, family)?;
         let rotary = Rotary::read(top, architecture.head_dim, architecture.max_positions.0)?;
+        let positions = if family == Family::Gyro { Some(own_positions(top)?) } else { None };
+        let native = positions.as_ref().map_or(rotary.native, |(method, _)| native(method));
         let heads = HeadShape {
             heads: architecture.heads,
             width: architecture.width,
@@ -96,9 +100,9 @@ impl Config {
             theta: rotary.theta,
             trained: rotary.trained,
             pairing: Pairing::HalfSplit,
-            native: rotary.native,
+            native,
         };
-        let (method, factor) = rotary.declared;
+        let (method, factor) = positions.unwrap_or(rotary.declared);
         method
             .mechanism(&heads, factor, heads.trained)
             .map_err(|source| CheckpointError::Method { path: path.to_owned(), source })?;
@@ -111,6 +115,7 @@ fn family(top: Keys<'_>) -> Result<Family, CheckpointError> {
     let by_type = match top.text("model_type")? {
         Some("llama") => Some(Family::Llama),
         Some("mistral") => Some(Family::Mistral),
+        Some("gyro") => Some(Family::Gyro),
         Some(other) => return Err(top.unsupported("model_type", other, supported)),
         None => None,
     };
@@ -121,12 +126,26 @@ fn family(top: Keys<'_>) -> Result<Family, CheckpointError> {
     let by_name = match names.as_slice() {
         ["LlamaForCausalLM"] => Family::Llama,
         ["MistralForCausalLM"] => Family::Mistral,
+        ["GyroForCausalLM"] => Family::Gyro,
         _ => return Err(top.unsupported("architectures", written, supported)),
     };
     match by_type {
         Some(by_type) if by_type != by_name => Err(top.unsupported("architectures", written, "that of `model_type`")),
         _ => Ok(by_name),
     }
+}
+
+/// The method and factor in the keys `positions` and `position_factor` of a checkpoint that Gyro wrote.
+fn own_positions(top: Keys<'_>) -> Result<(AnyMethod, Stretch), CheckpointError> {
+    let written = top.value("positions").ok_or_else(|| top.missing("positions"))?;
+    let method = serde_json::from_value(written.clone())
+        .map_err(|error| top.unsupported("positions", written, error.to_string()))?;
+    Ok((method, Stretch(top.number("position_factor")?.unwrap_or(1.0))))
+}
+
+/// The mechanism that a declared method belongs to: RoPE for all of its scalings.
+fn native(method: &AnyMethod) -> AnyMethod {
+    if method.scheme() == Scheme::Rotary { AnyMethod::Rope(Rope::default()) } else { method.clone() }
 }
 
 /// Refuses what would silently change the graph that the replay runs.
@@ -165,7 +184,7 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
     };
     let vocabulary = top.required_count("vocab_size")?;
     // Mistral's projections have no biases, whatever the file says.
-    let bias = |key| Ok::<_, CheckpointError>(family == Family::Llama && top.flag(key)?.unwrap_or(false));
+    let bias = |key| Ok::<_, CheckpointError>(family != Family::Mistral && top.flag(key)?.unwrap_or(false));
     Ok(Architecture {
         vocabulary,
         width,
@@ -179,7 +198,7 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
         attention_bias: bias("attention_bias")?,
         mlp_bias: bias("mlp_bias")?,
         max_positions: Tokens(top.count("max_position_embeddings")?.unwrap_or(match family {
-            Family::Llama => 2_048,
+            Family::Llama | Family::Gyro => 2_048,
             Family::Mistral => 131_072,
         })),
         beginning_token: beginning_token(top, vocabulary)?,

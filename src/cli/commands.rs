@@ -21,7 +21,10 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
         }
         Command::Report { run: dir, format } => show(&run::report(&dir)?, format),
         Command::Baseline(command) => baseline::execute(command),
-        Command::Train { recipe, out, engine } => train(&recipe, out.as_deref(), &engine),
+        Command::Train { recipe, position, out, engine } => {
+            train(&recipe, position.as_deref(), out.as_deref(), &engine)
+        }
+        Command::Adapt { recipe, out, engine } => adapt(&recipe, out.as_deref(), &engine),
         Command::Logprobs { checkpoint, tokens, method, factor, phase, chunk, engine } => {
             let configuration = method.map(|method| (method, factor));
             logprobs(&checkpoint, &tokens, configuration, phase, chunk, &engine)
@@ -63,30 +66,66 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
 
 #[cfg(feature = "libtorch")]
 fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Result<u8> {
-    use crate::replay::{Checkpoint, device_name, device_named, prepare_threads};
+    use crate::replay::{Fleet, device_name, device_named, prepare_threads};
 
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
-    let finished = run::diagnose(&request, |dir: &Path| Ok(std::rc::Rc::new(Checkpoint::load(dir, device)?)))?;
+    let cache = Path::new("reports/adapted");
+    let finished =
+        run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?))?;
     show(&finished, format)
 }
 
 #[cfg(feature = "libtorch")]
-fn train(path: &Path, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8> {
+fn train(path: &Path, position: Option<&str>, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8> {
     use crate::recipe::Recipe;
     use crate::replay::{device_named, prepare_threads, training};
 
-    let recipe = Recipe::load(path)?;
+    let mut recipe = Recipe::load(path)?;
+    if let Some(position) = position {
+        recipe.model.position = method(position)?;
+    }
     let device = device_named(engine.device.as_deref())?;
     let _ = prepare_threads(engine.threads);
-    let out = out.map_or_else(|| path.with_extension(""), Path::to_owned);
-    let bar = run::training_bar(&recipe);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let usual = || path.with_file_name(format!("{}-{stem}", recipe.model.position.name()));
+    let out = out.map_or_else(usual, Path::to_owned);
+    let bar = run::training_bar(&recipe.course());
     training::train(&recipe, &out, device, |point| bar.point(point))?;
     bar.finish();
     let checkpoint = std::rc::Rc::new(crate::replay::Checkpoint::load(&out, device)?);
     run::card(&recipe, path, &out, &checkpoint)?;
     say(format!("{}", out.display()))
+}
+
+#[cfg(feature = "libtorch")]
+fn adapt(path: &Path, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8> {
+    use crate::recipe::Adaptation;
+    use crate::replay::{device_named, prepare_threads, training};
+
+    let recipe = Adaptation::load(path)?;
+    let device = device_named(engine.device.as_deref())?;
+    let _ = prepare_threads(engine.threads);
+    let out = out.map_or_else(|| path.with_extension(""), Path::to_owned);
+    let bar = run::training_bar(&recipe.course());
+    training::adapt(&recipe, &out, device, |point| bar.point(point))?;
+    bar.finish();
+    let curve = out.join("curve.svg");
+    std::fs::write(&curve, reports::training_curve(&training::curve(&out)?)?)
+        .with_context(|| format!("cannot write {}", curve.display()))?;
+    say(format!("{}", out.display()))
+}
+
+#[cfg(feature = "libtorch")]
+/// A method as users write it: a name, or a name with parameters as YAML.
+fn method(text: &str) -> anyhow::Result<crate::positions::AnyMethod> {
+    use crate::positions::{AnyMethod, Method as _};
+
+    let method: AnyMethod = serde_yaml::from_str(text)
+        .with_context(|| format!("not a method: `{text}`\n  hint: one of {}", AnyMethod::NAMES.join(", ")))?;
+    method.check()?;
+    Ok(method)
 }
 
 #[cfg(feature = "libtorch")]
@@ -101,7 +140,6 @@ fn logprobs(
     use std::io::{BufReader, Read};
     use std::rc::Rc;
 
-    use crate::positions::AnyMethod;
     use crate::replay::{Checkpoint, Replay, device_named, prepare_threads};
     use crate::units::Stretch;
 
@@ -110,11 +148,7 @@ fn logprobs(
     let checkpoint = Rc::new(Checkpoint::load(checkpoint, device)?);
     let (method, factor) = match configuration {
         None => checkpoint.config.declared.clone(),
-        Some((name, factor)) => {
-            let method = AnyMethod::named(&name)
-                .with_context(|| format!("unknown method `{name}`\n  hint: one of {}", AnyMethod::NAMES.join(", ")))?;
-            (method, Stretch(factor))
-        }
+        Some((name, factor)) => (method(&name)?, Stretch(factor)),
     };
     let replay = Replay::new(checkpoint, method, factor)?;
     let input: Box<dyn Read> = if tokens == Path::new("-") {
@@ -136,7 +170,12 @@ fn diagnose(_: Request, _: &Engine, _: Format) -> anyhow::Result<u8> {
 }
 
 #[cfg(not(feature = "libtorch"))]
-fn train(_: &Path, _: Option<&Path>, _: &Engine) -> anyhow::Result<u8> {
+fn adapt(_: &Path, _: Option<&Path>, _: &Engine) -> anyhow::Result<u8> {
+    anyhow::bail!(WITHOUT)
+}
+
+#[cfg(not(feature = "libtorch"))]
+fn train(_: &Path, _: Option<&str>, _: Option<&Path>, _: &Engine) -> anyhow::Result<u8> {
     anyhow::bail!(WITHOUT)
 }
 

@@ -84,7 +84,20 @@ enum Command {
     Train {
         /// The recipe's YAML file
         recipe: PathBuf,
-        /// The model's folder; default: the recipe's path without its ending
+        /// The positional mechanism: a name, or a name with parameters as YAML; default: the recipe's
+        #[arg(long, value_name = "METHOD")]
+        position: Option<String>,
+        /// The model's folder; default: <mechanism>-<recipe's name> beside the recipe
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        engine: Engine,
+    },
+    /// Adapt a checkpoint to a retrofit by a short training; a killed one goes on where it was saved
+    Adapt {
+        /// The adaptation's YAML file
+        recipe: PathBuf,
+        /// The adapted model's folder; default: the recipe's path without its ending
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         #[command(flatten)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::positions::{AnyMethod, Method};
-use crate::units::Stretch;
+use crate::units::{Stretch, Tokens};
 
 /// The identity of a cell: a hash of its canonical text, stable across runs and machines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,6 +40,13 @@ pub struct Cell {
     pub factor: Stretch,
     /// Whether this is a cell of the grid or the truncated reference.
     pub arm: Arm,
+    /// Tokens of training under this method and factor before the measurement; 0 leaves the weights as they are.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub adapted: Tokens,
+}
+
+fn is_none(tokens: &Tokens) -> bool {
+    tokens.0 == 0
 }
 
 impl Cell {
@@ -47,9 +54,15 @@ impl Cell {
     #[must_use]
     pub fn grid(method: AnyMethod, factor: Stretch) -> Self {
         if factor == Stretch::ONE && method.is_unscaled_at_one() || method == AnyMethod::unscaled() {
-            return Self { method: AnyMethod::unscaled(), factor: Stretch::ONE, arm: Arm::Grid };
+            return Self { method: AnyMethod::unscaled(), factor: Stretch::ONE, arm: Arm::Grid, adapted: Tokens(0) };
         }
-        Self { method, factor, arm: Arm::Grid }
+        Self { method, factor, arm: Arm::Grid, adapted: Tokens(0) }
+    }
+
+    /// The same cell after so many tokens of adaptation.
+    #[must_use]
+    pub fn after(self, adapted: Tokens) -> Self {
+        Self { adapted, ..self }
     }
 
     /// The healthy reference at short range: the unscaled model.
@@ -84,7 +97,8 @@ impl Cell {
     #[must_use]
     pub fn canonical(&self) -> String {
         let method = serde_json::to_string(&self.method).unwrap_or_else(|_| self.method.name().to_owned());
-        format!("{method} x{} {}", self.factor, self.condition())
+        let adapted = if is_none(&self.adapted) { String::new() } else { format!(" adapted {}", self.adapted.0) };
+        format!("{method} x{} {}{adapted}", self.factor, self.condition())
     }
 
     /// The first 12 hexadecimal digits of the BLAKE3 hash of [`Cell::canonical`].
@@ -99,6 +113,9 @@ impl Cell {
         let mut label = self.method.label();
         if self.factor != Stretch::ONE {
             label = format!("{label} x{}", self.factor);
+        }
+        if !is_none(&self.adapted) {
+            label = format!("{label}, adapted {} tokens", self.adapted);
         }
         match self.arm {
             Arm::Grid => label,

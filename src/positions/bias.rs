@@ -22,6 +22,20 @@ pub enum Bias {
     },
 }
 
+impl Bias {
+    /// The value of a kernel at a distance from a query back to a key, for one head's learned `r1` and `r2`.
+    ///
+    /// Nothing for the biases that have no such pair.
+    #[must_use]
+    pub fn kernel(&self, [r1, r2]: [f64; 2], distance: f64) -> Option<f64> {
+        match self {
+            Self::Power { stretch } => Some(-r1 * (distance / stretch).powf(r2)),
+            Self::Log { stretch } => Some(-r1 * (r2 * distance / stretch).ln_1p()),
+            Self::Linear { .. } | Self::Learned(_) => None,
+        }
+    }
+}
+
 /// How distances share learned values.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Buckets {

@@ -50,4 +50,9 @@ impl Method for Dynamic {
     fn is_unscaled_at_one(&self) -> bool {
         false
     }
+
+    /// It follows the current length, whatever that is.
+    fn reaches_any_length(&self) -> bool {
+        true
+    }
 }

@@ -43,4 +43,9 @@ impl Method for DynamicPaper {
     fn is_unscaled_at_one(&self) -> bool {
         false
     }
+
+    /// It follows the current length, whatever that is.
+    fn reaches_any_length(&self) -> bool {
+        true
+    }
 }

@@ -46,4 +46,9 @@ impl Method for DynamicStep {
     fn is_unscaled_at_one(&self) -> bool {
         false
     }
+
+    /// It follows the current length, whatever that is.
+    fn reaches_any_length(&self) -> bool {
+        true
+    }
 }

@@ -87,6 +87,38 @@ pub enum Vectors {
     },
 }
 
+impl Vectors {
+    /// The vector of sines and cosines at a position, `[width]`; nothing for learned vectors.
+    #[must_use]
+    pub fn waves(&self, position: usize) -> Option<Vec<f64>> {
+        match self {
+            Self::Sinusoidal { inverse_frequencies, amplitude } => Some(
+                inverse_frequencies
+                    .iter()
+                    .map(|frequency| (position as f64 * frequency).sin_cos())
+                    .flat_map(|(sine, cosine)| [amplitude * sine, amplitude * cosine])
+                    .collect(),
+            ),
+            Self::Learned { .. } => None,
+        }
+    }
+
+    /// The learned row of a position and the share of the next one, 0 to 1; nothing beyond the last row, and for
+    /// vectors without rows.
+    #[must_use]
+    pub fn row(&self, position: usize) -> Option<(usize, f64)> {
+        match *self {
+            Self::Learned { rows, stretch } => {
+                let at = position as f64 / stretch;
+                let row = at.floor() as usize;
+                // The last row has no next one to lean towards.
+                (row < rows).then(|| (row, if row + 1 == rows { 0.0 } else { at - at.floor() }))
+            }
+            Self::Sinusoidal { .. } => None,
+        }
+    }
+}
+
 /// Which dimensions of a head form a rotating pair; a property of the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

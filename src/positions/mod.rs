@@ -3,6 +3,7 @@
 //! Methods are many, mechanisms are few: a [`Method`] turns its parameters and a [`HeadShape`] into a [`Mechanism`],
 //! and only the mechanism reaches attention. A new method is one file here and one line in `one_of_methods!` below.
 
+mod absolute;
 mod alibi;
 mod bias;
 mod by_parts;
@@ -12,6 +13,8 @@ mod dynamic_step;
 mod dynamic_vllm;
 mod half_split;
 mod interleaved;
+mod kerple_log;
+mod kerple_power;
 mod linear;
 mod llama3;
 mod longrope;
@@ -21,6 +24,7 @@ mod nope;
 mod ntk;
 mod partial;
 mod proportional;
+mod offsets;
 mod rope;
 mod self_extend;
 mod sinusoidal;
@@ -37,6 +41,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::{Stretch, Tokens};
 
+pub use absolute::Absolute;
 pub use alibi::{Alibi, slopes};
 pub use bias::{Bias, Buckets};
 pub use by_parts::ByParts;
@@ -46,6 +51,8 @@ pub use dynamic_step::DynamicStep;
 pub use dynamic_vllm::DynamicVllm;
 pub use half_split::HalfSplit;
 pub use interleaved::Interleaved;
+pub use kerple_log::KerpleLog;
+pub use kerple_power::KerplePower;
 pub use linear::Linear;
 pub use llama3::Llama3;
 pub use longrope::Longrope;
@@ -53,6 +60,7 @@ pub use mechanism::{Decay, Grouping, Mechanism, Pairing, Rotation, Scheme, Vecto
 pub use none::None;
 pub use nope::Nope;
 pub use ntk::Ntk;
+pub use offsets::Offsets;
 pub use partial::Partial;
 pub use proportional::Proportional;
 pub use rope::Rope;
@@ -152,6 +160,11 @@ pub trait Method {
         0
     }
 
+    /// Whether the method names no longest length: relative biases and methods that follow the current length.
+    fn reaches_any_length(&self) -> bool {
+        !matches!(self.scheme(), Scheme::Any | Scheme::Rotary | Scheme::Xpos | Scheme::Sinusoidal | Scheme::Absolute)
+    }
+
     /// Whether the method at factor 1 is the unscaled model.
     fn is_unscaled_at_one(&self) -> bool {
         true
@@ -225,8 +238,12 @@ one_of_methods! {
     "self_extend" => SelfExtend,
     "xpos" => Xpos,
     "alibi" => Alibi,
+    "kerple_power" => KerplePower,
+    "kerple_log" => KerpleLog,
     "t5" => T5,
+    "offsets" => Offsets,
     "sinusoidal" => Sinusoidal,
+    "absolute" => Absolute,
     "nope" => Nope,
 }
 
@@ -287,6 +304,10 @@ impl Method for AnyMethod {
 
     fn learned(&self, heads: &HeadShape) -> usize {
         self.as_method().learned(heads)
+    }
+
+    fn reaches_any_length(&self) -> bool {
+        self.as_method().reaches_any_length()
     }
 
     fn is_unscaled_at_one(&self) -> bool {

@@ -1,73 +1,179 @@
-//! Attention, and the one `match` on the mechanism.
+//! Causal attention under every mechanism, without anything of length x length.
 
 use tch::{Device, Kind, Tensor};
 
-use super::rotation::Angles;
+use super::positions::{Groups, Positions, Prepared};
 use super::{BLOCK_ELEMENTS, ReplayError};
-use crate::positions::Mechanism;
 
 const TIME: i64 = 2;
-
-/// A mechanism made ready for a run of positions.
-pub(super) struct Positions {
-    angles: Option<Angles>,
-}
-
-impl Positions {
-    /// Prepares `count` positions from `first` on.
-    pub(super) fn new(
-        mechanism: &Mechanism,
-        first: usize,
-        count: usize,
-        kind: Kind,
-        device: Device,
-    ) -> Result<Self, ReplayError> {
-        let angles = match mechanism {
-            Mechanism::Nothing => None,
-            Mechanism::Rotate(rotation) => Some(Angles::new(rotation, first, count, kind, device)?),
-        };
-        Ok(Self { angles })
-    }
-
-    /// What the mechanism does to queries or keys, `[batch, time, heads, head_dim]`.
-    pub(super) fn apply(&self, x_bthd: Tensor) -> Result<Tensor, ReplayError> {
-        match &self.angles {
-            Some(angles) => angles.rotate(&x_bthd),
-            None => Ok(x_bthd),
-        }
-    }
-}
+const KEYS: i64 = 3;
 
 /// Causal attention of queries that stand at the end of the keys.
 ///
-/// One shot (as many queries as keys) is the fused causal kernel; a chunk behind a cache is fused too, with a mask made
-/// for a block of queries at a time, so that `time x keys` is never whole.
+/// Without a bias, one shot (as many queries as keys) is the fused causal kernel; a chunk behind a cache is fused too,
+/// with a mask made for a block of queries at a time. A bias is a view into one row of values a head and block.
 ///
 /// # Shapes
 /// `q [batch, heads, t, head_dim]`, `k` and `v [batch, kv_heads, s, head_dim]` with `s >= t`; returns `[batch, heads, t, head_dim]`.
-pub(super) fn attend(q_bhtd: &Tensor, k_bgsd: &Tensor, v_bgsd: &Tensor) -> Result<Tensor, ReplayError> {
-    let (t, s) = (q_bhtd.size()[2], k_bgsd.size()[2]);
+pub(super) fn attend(
+    q_bhtd: &Tensor,
+    k_bgsd: &Tensor,
+    v_bgsd: &Tensor,
+    positions: &Positions,
+) -> Result<Tensor, ReplayError> {
     let groups = q_bhtd.size()[1] / k_bgsd.size()[1];
     let k_bhsd = repeat_heads(k_bgsd, groups)?;
     let v_bhsd = repeat_heads(v_bgsd, groups)?;
-    let fused = |q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, causal: bool| {
-        Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, causal, None, false)
-    };
+    match &positions.prepared {
+        Prepared::Bias(profile) => biased(q_bhtd, &k_bhsd, &v_bhsd, &profile.f_detach()?),
+        Prepared::Group(groups) => grouped(q_bhtd, &k_bhsd, &v_bhsd, groups),
+        Prepared::Nothing | Prepared::Rotate { .. } | Prepared::Add(_) => plain(q_bhtd, &k_bhsd, &v_bhsd),
+    }
+}
+
+fn fused(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, causal: bool) -> Result<Tensor, ReplayError> {
+    Ok(Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, causal, None, false)?)
+}
+
+fn plain(q_bhtd: &Tensor, k_bhsd: &Tensor, v_bhsd: &Tensor) -> Result<Tensor, ReplayError> {
+    let (t, s) = (q_bhtd.size()[2], k_bhsd.size()[2]);
     if t == s || t == 1 {
-        return Ok(fused(q_bhtd, &k_bhsd, &v_bhsd, None, t == s && t > 1)?);
+        return fused(q_bhtd, k_bhsd, v_bhsd, None, t == s && t > 1);
     }
-    let block = (BLOCK_ELEMENTS as i64 / s).clamp(1, t);
-    let mut parts = Vec::new();
-    let mut start = 0;
-    while start < t {
-        let rows = block.min(t - start);
-        let keys = s - t + start + rows;
-        let mask = causal_mask(rows, keys, q_bhtd.device())?;
-        let q = q_bhtd.f_narrow(TIME, start, rows)?;
-        let (k, v) = (k_bhsd.f_narrow(TIME, 0, keys)?, v_bhsd.f_narrow(TIME, 0, keys)?);
-        parts.push(fused(&q, &k, &v, Some(&mask), false)?);
-        start += rows;
+    in_blocks(t, s, 1, |block| {
+        let mask = causal_mask(block.rows, block.keys, q_bhtd.device())?;
+        let (k, v) = (k_bhsd.f_narrow(TIME, 0, block.keys)?, v_bhsd.f_narrow(TIME, 0, block.keys)?);
+        fused(&block.of(q_bhtd)?, &k, &v, Some(&mask), false)
+    })
+}
+
+fn biased(q_bhtd: &Tensor, k_bhsd: &Tensor, v_bhsd: &Tensor, profile: &Tensor) -> Result<Tensor, ReplayError> {
+    let (t, s) = (q_bhtd.size()[2], k_bhsd.size()[2]);
+    in_blocks(t, s, q_bhtd.size()[1], |block| {
+        let q = block.of(q_bhtd)?.f_flip([TIME])?;
+        let (k, v) = (k_bhsd.f_narrow(TIME, 0, block.keys)?, v_bhsd.f_narrow(TIME, 0, block.keys)?);
+        let mask = flipped_bias(profile, block)?.f_unsqueeze(0)?;
+        Ok(fused(&q, &k, &v, Some(&mask), false)?.f_flip([TIME])?)
+    })
+}
+
+/// The bias of a block's queries, last query first, with minus infinity where a query may not look, `[heads, rows, keys]`.
+///
+/// In that order the value at (row, key) depends on row + key alone, so the whole is a view into `rows + keys` values a
+/// head.
+pub(super) fn flipped_bias(profile_hn: &Tensor, block: Block) -> Result<Tensor, ReplayError> {
+    let heads = profile_hn.size()[0];
+    let past = profile_hn.f_narrow(1, 0, block.keys)?.f_flip([1])?;
+    let future = Tensor::f_full([heads, block.rows - 1], f64::NEG_INFINITY, (profile_hn.kind(), profile_hn.device()))?;
+    let width = block.keys + block.rows - 1;
+    let values = Tensor::f_cat(&[past, future], 1)?;
+    Ok(values.f_as_strided([heads, block.rows, block.keys], [width, 1, 1], None)?)
+}
+
+fn grouped(q_bhtd: &Tensor, k_bhsd: &Tensor, v_bhsd: &Tensor, groups: &Groups) -> Result<Tensor, ReplayError> {
+    let (t, s) = (q_bhtd.size()[2], k_bhsd.size()[2]);
+    let keys = groups.keys(k_bhsd)?;
+    in_blocks(t, s, q_bhtd.size()[1], |block| {
+        let at = Tensor::f_arange_start(block.start, block.start + block.rows, (Kind::Int64, q_bhtd.device()))?;
+        let scores = groups.scores(&block.of(q_bhtd)?, &at, &keys, s - t, block.keys)?;
+        let masked = scores.f_masked_fill(
+            &causal_mask(block.rows, block.keys, q_bhtd.device())?.f_logical_not()?,
+            f64::NEG_INFINITY,
+        )?;
+        Ok(masked.f_softmax(KEYS, scores.kind())?.f_matmul(&v_bhsd.f_narrow(TIME, 0, block.keys)?)?)
+    })
+}
+
+/// The scores of some queries against all keys up to `keys`, before the causal mask, `[batch, heads, rows, keys]`.
+///
+/// `at` holds each query's place among the run's queries, `behind` how many keys stand before the run.
+pub(super) fn scores(
+    positions: &Positions,
+    q_bhrd: &Tensor,
+    k_bhsd: &Tensor,
+    at: &Tensor,
+    behind: i64,
+    keys: i64,
+) -> Result<Tensor, ReplayError> {
+    if let Prepared::Group(groups) = &positions.prepared {
+        return groups.scores(q_bhrd, at, &groups.keys(k_bhsd)?, behind, keys);
     }
+    let scores = products(q_bhrd, &k_bhsd.f_narrow(TIME, 0, keys)?)?;
+    let Prepared::Bias(profile) = &positions.prepared else { return Ok(scores) };
+    let distances = distances(at, behind, keys)?.f_clamp_min(0)?;
+    let (rows, heads) = (at.size()[0], profile.size()[0]);
+    let bias = profile.f_index_select(1, &distances.f_view([-1])?)?.f_view([1, heads, rows, keys])?;
+    Ok(scores.f_add(&bias)?)
+}
+
+fn products(q: &Tensor, k: &Tensor) -> Result<Tensor, ReplayError> {
+    let width = q.size()[3] as f64;
+    Ok(q.f_matmul(&k.f_transpose(-2, -1)?)?.f_mul_scalar(width.sqrt().recip())?)
+}
+
+/// Tokens from each query back to each key, negative for keys after it, `[rows, keys]`.
+fn distances(at: &Tensor, behind: i64, keys: i64) -> Result<Tensor, ReplayError> {
+    let key = Tensor::f_arange(keys, (Kind::Int64, at.device()))?;
+    Ok(at.f_add_scalar(behind)?.f_unsqueeze(1)?.f_sub(&key)?)
+}
+
+impl Groups {
+    /// All keys under both rotations.
+    fn keys(&self, k_bhsd: &Tensor) -> Result<[Tensor; 2], ReplayError> {
+        Ok([self.near_keys.rotate_bhtd(k_bhsd)?, self.far_keys.rotate_bhtd(k_bhsd)?])
+    }
+
+    fn scores(
+        &self,
+        q_bhrd: &Tensor,
+        at: &Tensor,
+        [near_keys, far_keys]: &[Tensor; 2],
+        behind: i64,
+        keys: i64,
+    ) -> Result<Tensor, ReplayError> {
+        let near_queries = self.near_queries.select(at)?.rotate_bhtd(q_bhrd)?;
+        let far_queries = self.far_queries.select(at)?.rotate_bhtd(q_bhrd)?;
+        let near = products(&near_queries, &near_keys.f_narrow(TIME, 0, keys)?)?;
+        let far = products(&far_queries, &far_keys.f_narrow(TIME, 0, keys)?)?;
+        Ok(near.f_where_self(&distances(at, behind, keys)?.f_lt(self.window)?, &far)?)
+    }
+}
+
+/// A block of consecutive queries.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    /// Its first query's place in the run.
+    pub(super) start: i64,
+    /// Its queries.
+    pub(super) rows: i64,
+    /// The keys up to its last query.
+    pub(super) keys: i64,
+}
+
+impl Block {
+    /// Its rows of queries or of what attention returned, `[batch, heads, t, ..]`.
+    pub(super) fn of(&self, x_bhtd: &Tensor) -> Result<Tensor, ReplayError> {
+        Ok(x_bhtd.f_narrow(TIME, self.start, self.rows)?)
+    }
+}
+
+/// The blocks of `t` queries at the end of `s` keys, each of at most [`BLOCK_ELEMENTS`] scores for that many heads.
+pub(super) fn blocks(t: i64, s: i64, heads: i64) -> impl Iterator<Item = Block> {
+    let size = (BLOCK_ELEMENTS as i64 / (s * heads)).clamp(1, t);
+    (0..t.div_euclid(size) + i64::from(t % size != 0)).map(move |i| {
+        let start = i * size;
+        let rows = size.min(t - start);
+        Block { start, rows, keys: s - t + start + rows }
+    })
+}
+
+fn in_blocks(
+    t: i64,
+    s: i64,
+    heads: i64,
+    part: impl Fn(Block) -> Result<Tensor, ReplayError>,
+) -> Result<Tensor, ReplayError> {
+    let parts = blocks(t, s, heads).map(part).collect::<Result<Vec<_>, _>>()?;
     Ok(Tensor::f_cat(&parts, TIME)?)
 }
 
@@ -80,6 +186,74 @@ pub(super) fn repeat_heads(x_bgsd: &Tensor, groups: i64) -> Result<Tensor, Repla
 }
 
 /// True where a query may look, for `rows` queries that stand at the end of `keys` keys, `[rows, keys]`.
-pub(super) fn causal_mask(rows: i64, keys: i64, device: Device) -> Result<Tensor, ReplayError> {
+fn causal_mask(rows: i64, keys: i64, device: Device) -> Result<Tensor, ReplayError> {
     Ok(Tensor::f_ones([rows, keys], (Kind::Bool, device))?.f_tril(keys - rows)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::positions::Run;
+    use super::*;
+    use crate::positions::{Bias, Grouping, Mechanism, Pairing, Rotation, slopes};
+
+    fn random(shape: [i64; 4]) -> Tensor {
+        Tensor::f_randn(shape, (Kind::Float, Device::Cpu)).unwrap()
+    }
+
+    fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
+        a.f_sub(b).unwrap().f_abs().unwrap().f_max().unwrap().f_double_value(&[]).unwrap()
+    }
+
+    /// Attention as its definition says, with everything of length x length.
+    fn naive(q: &Tensor, k: &Tensor, v: &Tensor, positions: &Positions) -> Tensor {
+        let (t, s) = (q.size()[2], k.size()[2]);
+        let at = Tensor::f_arange(t, (Kind::Int64, Device::Cpu)).unwrap();
+        let all = scores(positions, q, k, &at, s - t, s).unwrap();
+        let seen = causal_mask(t, s, Device::Cpu).unwrap();
+        let masked = all.f_masked_fill(&seen.f_logical_not().unwrap(), f64::NEG_INFINITY).unwrap();
+        masked.f_softmax(KEYS, Kind::Float).unwrap().f_matmul(v).unwrap()
+    }
+
+    #[test]
+    fn blocks_under_a_bias_are_attention_by_definition() {
+        let mechanism = Mechanism::Bias(Bias::Linear { slopes: slopes(3) });
+        for (t, s) in [(70, 70), (13, 70), (1, 70)] {
+            let run = Run { keys_from: 0, first: s - t, count: t };
+            let positions = Positions::new(&mechanism, run, None, Kind::Float, Device::Cpu).unwrap();
+            let (t, s) = (t as i64, s as i64);
+            let (q, k, v) = (random([2, 3, t, 8]), random([2, 3, s, 8]), random([2, 3, s, 8]));
+            let difference =
+                largest_difference(&attend(&q, &k, &v, &positions).unwrap(), &naive(&q, &k, &v, &positions));
+            assert!(difference < 1e-5, "{t} queries, {s} keys: {difference}");
+        }
+    }
+
+    /// Beyond the window the rotation of grouped positions, within it the exact one: against scores written out pair by pair.
+    #[test]
+    fn grouped_scores_are_those_of_the_two_rotations() {
+        let rotation = Rotation::plain(vec![1.0, 0.1], Pairing::HalfSplit);
+        let grouping = Grouping { rotation, group: 3, window: 6 };
+        let mechanism = Mechanism::Group(grouping.clone());
+        let positions = Positions::new(&mechanism, Run::alone(0, 20), None, Kind::Float, Device::Cpu).unwrap();
+        let (q, k) = (random([1, 1, 20, 4]), random([1, 1, 20, 4]));
+        let at = Tensor::f_arange(20, (Kind::Int64, Device::Cpu)).unwrap();
+        let got = scores(&positions, &q, &k, &at, 0, 20).unwrap();
+        let value = |x: &Tensor, i: usize, d: i64| x.f_double_value(&[0, 0, i as i64, d]).unwrap();
+        for i in 0..20 {
+            for j in 0..=i {
+                let offset = if i - j < 6 { (i - j) as f64 } else { grouping.query(i) as f64 - grouping.key(j) as f64 };
+                let mut sum = 0.0;
+                for (pair, frequency) in [1.0, 0.1].into_iter().enumerate() {
+                    let (a, b) = (value(&q, i, pair as i64), value(&q, i, pair as i64 + 2));
+                    let (c, d) = (value(&k, j, pair as i64), value(&k, j, pair as i64 + 2));
+                    let (sine, cosine) = (offset * frequency).sin_cos();
+                    sum += (a * c + b * d) * cosine + (a * d - b * c) * sine;
+                }
+                let there = got.f_double_value(&[0, 0, i as i64, j as i64]).unwrap();
+                assert!((there - sum / 2.0).abs() < 1e-5, "({i}, {j}): {there}, expected {}", sum / 2.0);
+            }
+        }
+    }
 }

@@ -9,8 +9,8 @@ pub(super) const TIME: i64 = 2;
 
 /// Keys and values of every layer up to a length.
 ///
-/// Keys are stored as attention used them, that is after rotation; a method whose angles change with the length would
-/// need them before rotation and must say so when it arrives.
+/// Keys are stored as attention used them, that is after rotation: a method whose angles change with the length leaves
+/// them as they were, like every server. Self-Extend's are stored unrotated, since it rotates all of them for every query.
 pub struct Cache {
     layers: Vec<(Tensor, Tensor)>,
     length: usize,

@@ -7,7 +7,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::ReplayError;
 use super::decoder::{Layer, Linear};
-use crate::checkpoint::{Architecture, Config, weight_files};
+use crate::checkpoint::{Config, weight_files};
+use crate::positions::{Bias, HeadShape, Mechanism, Method, Vectors};
+use crate::units::Stretch;
 
 /// A decoder's weights and configuration, ready on a device.
 pub struct Checkpoint {
@@ -27,6 +29,8 @@ pub(super) struct Weights {
     pub(super) norm: Tensor,
     /// `[vocabulary, width]`; the embedding itself where they are tied.
     pub(super) head: Tensor,
+    /// What the positional mechanism has learned, if it learns.
+    pub(super) positions: Option<Tensor>,
 }
 
 impl Checkpoint {
@@ -35,16 +39,15 @@ impl Checkpoint {
     /// # Errors
     /// [`ReplayError`] naming the file, tensor or key that does not fit.
     pub fn load(dir: &Path, device: Device) -> Result<Self, ReplayError> {
-        let config = Config::read(dir)?;
-        let mut tensors = HashMap::new();
-        for file in weight_files(dir)? {
-            let read = Tensor::read_safetensors(&file).map_err(|error| ReplayError::File {
-                action: "read",
-                path: file.display().to_string(),
-                reason: super::first_line(&error),
-            })?;
-            tensors.extend(read);
-        }
+        Self::load_with(dir, Config::read(dir)?, device)
+    }
+
+    /// As [`Checkpoint::load`], with a configuration other than the folder's own.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub(super) fn load_with(dir: &Path, config: Config, device: Device) -> Result<Self, ReplayError> {
+        let mut tensors = read_tensors(dir)?;
         let weights = {
             let _no_grad = tch::no_grad_guard();
             let file = dir.display().to_string();
@@ -54,7 +57,7 @@ impl Checkpoint {
                     .ok_or_else(|| ReplayError::MissingTensor { name: name.to_owned(), file: file.clone() })?;
                 prepare(name, &tensor, shape, device)
             };
-            Weights::assemble(&config.architecture, &mut take)?
+            Weights::assemble(&config, &mut take)?
         };
         Ok(Self { config, weights, kind: Kind::Float, device })
     }
@@ -64,6 +67,20 @@ impl Checkpoint {
     pub fn device(&self) -> Device {
         self.device
     }
+}
+
+/// Every tensor of a checkpoint's folder, by name, as it is in the files.
+pub(super) fn read_tensors(dir: &Path) -> Result<HashMap<String, Tensor>, ReplayError> {
+    let mut tensors = HashMap::new();
+    for file in weight_files(dir)? {
+        let read = Tensor::read_safetensors(&file).map_err(|error| ReplayError::File {
+            action: "read",
+            path: file.display().to_string(),
+            reason: super::first_line(&error),
+        })?;
+        tensors.extend(read);
+    }
+    Ok(tensors)
 }
 
 /// Checks a tensor's type and shape and brings it to the device in single precision.
@@ -82,8 +99,8 @@ pub(super) type Take<'a> = &'a mut dyn FnMut(&str, &[i64]) -> Result<Tensor, Rep
 
 impl Weights {
     /// Puts the decoder together from tensors asked for by name and shape.
-    pub(super) fn assemble(architecture: &Architecture, take: Take<'_>) -> Result<Self, ReplayError> {
-        let a = architecture;
+    pub(super) fn assemble(config: &Config, take: Take<'_>) -> Result<Self, ReplayError> {
+        let a = &config.architecture;
         let (v, m, f) = (a.vocabulary as i64, a.width as i64, a.feed_forward as i64);
         let (q, g) = ((a.heads * a.head_dim) as i64, (a.kv_heads * a.head_dim) as i64);
         let embedding = take("model.embed_tokens.weight", &[v, m])?;
@@ -112,6 +129,22 @@ impl Weights {
         }
         let norm = take("model.norm.weight", &[m])?;
         let head = if a.tied_embeddings { embedding.shallow_clone() } else { take("lm_head.weight", &[v, m])? };
-        Ok(Self { embedding, layers, norm, head })
+        let shape = learned_shape(&config.heads)?;
+        let positions = shape.map(|shape| take(POSITIONS, &shape)).transpose()?;
+        Ok(Self { embedding, layers, norm, head, positions })
     }
+}
+
+/// The tensor of what a positional mechanism learns; all layers share it.
+pub(super) const POSITIONS: &str = "model.positions.weight";
+
+/// The shape of [`POSITIONS`] for the mechanism that the weights were trained with; nothing where it learns nothing.
+fn learned_shape(heads: &HeadShape) -> Result<Option<[i64; 2]>, ReplayError> {
+    Ok(match heads.native.mechanism(heads, Stretch::ONE, heads.trained)? {
+        Mechanism::Nothing | Mechanism::Rotate(_) | Mechanism::Group(_) => None,
+        Mechanism::Bias(Bias::Linear { .. }) | Mechanism::Add(Vectors::Sinusoidal { .. }) => None,
+        Mechanism::Bias(Bias::Learned(buckets)) => Some([buckets.count() as i64, heads.heads as i64]),
+        Mechanism::Bias(Bias::Power { .. } | Bias::Log { .. }) => Some([2, heads.heads as i64]),
+        Mechanism::Add(Vectors::Learned { rows, .. }) => Some([rows as i64, heads.width as i64]),
+    })
 }

@@ -2,8 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::attention::{Positions, attend};
+use super::attention::attend;
 use super::cache::Cache;
+use super::positions::Positions;
 use super::{Checkpoint, ReplayError};
 use crate::checkpoint::Architecture;
 
@@ -51,8 +52,8 @@ impl Layer {
         let split = |x: Tensor, heads: usize| -> Result<Tensor, ReplayError> {
             Ok(x.f_unflatten(-1, [heads as i64, architecture.head_dim as i64])?)
         };
-        let q = positions.apply(split(self.q.forward(&h)?, architecture.heads)?)?;
-        let k = positions.apply(split(self.k.forward(&h)?, architecture.kv_heads)?)?;
+        let q = positions.queries(split(self.q.forward(&h)?, architecture.heads)?)?;
+        let k = positions.keys(split(self.k.forward(&h)?, architecture.kv_heads)?)?;
         let v = split(self.v.forward(&h)?, architecture.kv_heads)?;
         Ok(Heads { q_bhtd: q.f_transpose(1, 2)?, k_bgtd: k.f_transpose(1, 2)?, v_bgtd: v.f_transpose(1, 2)? })
     }
@@ -76,8 +77,9 @@ fn norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor, ReplayError
     Ok(normed.f_to_kind(x.kind())?.f_mul(weight)?)
 }
 
-/// What is done with each layer's heads on the way, for statistics.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(usize, &Heads) -> Result<(), ReplayError>;
+/// Sees each layer's heads and what attention returned, `[batch, heads, time, head_dim]`, and hands that on: for statistics
+/// and for the gradients of biases.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&Heads, Tensor) -> Result<Tensor, ReplayError>;
 
 impl Checkpoint {
     /// The hidden states after the last norm.
@@ -94,19 +96,19 @@ impl Checkpoint {
         mut visit: Option<Visit<'_>>,
     ) -> Result<Tensor, ReplayError> {
         let architecture = &self.config.architecture;
-        let mut x = Tensor::f_embedding(&self.weights.embedding, tokens_bt, -1, false, false)?;
+        let mut x = positions.embed(Tensor::f_embedding(&self.weights.embedding, tokens_bt, -1, false, false)?)?;
         for (index, layer) in self.weights.layers.iter().enumerate() {
             let heads = layer.heads(&x, architecture, positions)?;
-            if let Some(visit) = visit.as_mut() {
-                visit(index, &heads)?;
-            }
-            let attended = match cache.as_deref_mut() {
+            let mut attended = match cache.as_deref_mut() {
                 Some(cache) => {
                     let (k, v) = cache.extend(index, &heads.k_bgtd, &heads.v_bgtd)?;
-                    attend(&heads.q_bhtd, &k, &v)?
+                    attend(&heads.q_bhtd, &k, &v, positions)?
                 }
-                None => attend(&heads.q_bhtd, &heads.k_bgtd, &heads.v_bgtd)?,
+                None => attend(&heads.q_bhtd, &heads.k_bgtd, &heads.v_bgtd, positions)?,
             };
+            if let Some(visit) = visit.as_mut() {
+                attended = visit(&heads, attended)?;
+            }
             x = layer.finish(&x, &attended, architecture)?;
         }
         if let Some(cache) = cache {

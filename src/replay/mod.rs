@@ -13,7 +13,9 @@ mod cache;
 mod checkpoint;
 mod decoder;
 mod device;
+mod fleet;
 mod loss;
+mod positions;
 mod rotation;
 mod statistics;
 mod subject;
@@ -22,6 +24,7 @@ pub mod training;
 pub use cache::Cache;
 pub use checkpoint::Checkpoint;
 pub use device::{device_name, device_named, prepare_threads, versions};
+pub use fleet::Fleet;
 pub use subject::{Phase, Replay};
 
 /// Elements of the largest temporary in blockwise work: 8 Mi elements, 32 MiB in single precision.

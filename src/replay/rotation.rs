@@ -7,6 +7,13 @@ use crate::positions::{Pairing, Rotation};
 
 const LAST: i64 = -1;
 
+/// Which of the two is rotated; they differ under xPos's decay alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Query,
+    Key,
+}
+
 /// Cosines and sines of a run of positions, `[time, 1, rotary_dim / 2]`, multiplied by the attention factor.
 pub(super) struct Angles {
     cos_t1p: Tensor,
@@ -15,24 +22,49 @@ pub(super) struct Angles {
 }
 
 impl Angles {
-    /// The angles of `count` positions from `first` on.
+    /// The angles at the positions `at`, `[time]` in double precision.
     ///
     /// Phases are computed in double precision and only the table is rounded: at 8,192 tokens that costs 6e-8 instead
     /// of the 3e-4 radians of single-precision phases.
     pub(super) fn new(
         rotation: &Rotation,
-        first: usize,
-        count: usize,
+        at: &Tensor,
+        side: Side,
         kind: Kind,
         device: Device,
     ) -> Result<Self, ReplayError> {
-        let positions = Tensor::f_arange_start(first as i64, (first + count) as i64, (Kind::Double, Device::Cpu))?;
         let frequencies = Tensor::f_from_slice(&rotation.inverse_frequencies)?;
-        let phase_t1p = positions.f_outer(&frequencies)?.f_unsqueeze(1)?;
+        let phase_t1p = at.f_outer(&frequencies)?.f_unsqueeze(1)?;
+        let scale_t1p = match &rotation.decay {
+            None => None,
+            Some(decay) => {
+                // zeta^(position / base) on queries and its inverse on keys: scores see the distance alone.
+                let sign = if side == Side::Query { 1.0 } else { -1.0 };
+                let logarithms: Vec<f64> = decay.zeta.iter().map(|zeta| sign * zeta.ln() / decay.scale_base).collect();
+                Some(at.f_outer(&Tensor::f_from_slice(&logarithms)?)?.f_exp()?.f_unsqueeze(1)?)
+            }
+        };
         let table = |t: Tensor| -> Result<Tensor, ReplayError> {
-            Ok(t.f_mul_scalar(rotation.attention_factor)?.f_to_kind(kind)?.f_to_device(device)?)
+            let t = t.f_mul_scalar(rotation.attention_factor)?;
+            let t = scale_t1p.as_ref().map_or(Ok(t.shallow_clone()), |scale| t.f_mul(scale))?;
+            Ok(t.f_to_kind(kind)?.f_to_device(device)?)
         };
         Ok(Self { cos_t1p: table(phase_t1p.f_cos()?)?, sin_t1p: table(phase_t1p.f_sin()?)?, pairing: rotation.pairing })
+    }
+
+    /// The angles of some of the positions, `rows` of them by index.
+    pub(super) fn select(&self, rows: &Tensor) -> Result<Self, ReplayError> {
+        let rows = rows.f_to_device(self.cos_t1p.device())?;
+        Ok(Self {
+            cos_t1p: self.cos_t1p.f_index_select(0, &rows)?,
+            sin_t1p: self.sin_t1p.f_index_select(0, &rows)?,
+            pairing: self.pairing,
+        })
+    }
+
+    /// As [`Angles::rotate`] for `[batch, heads, time, head_dim]`.
+    pub(super) fn rotate_bhtd(&self, x_bhtd: &Tensor) -> Result<Tensor, ReplayError> {
+        Ok(self.rotate(&x_bhtd.f_transpose(1, 2)?)?.f_transpose(1, 2)?)
     }
 
     /// Rotates the first dimensions of each head and passes the others through.

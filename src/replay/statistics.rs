@@ -2,8 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::attention::repeat_heads;
+use super::attention::{repeat_heads, scores};
 use super::decoder::Heads;
+use super::positions::Positions;
 use super::{BLOCK_ELEMENTS, ReplayError};
 use crate::subject::{LayerAttention, Look};
 
@@ -24,9 +25,9 @@ struct Sums {
 /// Looks at every `look.every`-th query of a layer, from the last backwards, one block of queries at a time.
 ///
 /// A block holds at most [`BLOCK_ELEMENTS`] scores; with the softmax and its logarithm three such blocks live at once.
-pub(super) fn look_at(heads: &Heads, look: &Look) -> Result<LayerAttention, ReplayError> {
+pub(super) fn look_at(heads: &Heads, positions: &Positions, look: &Look) -> Result<LayerAttention, ReplayError> {
     let size = heads.q_bhtd.size();
-    let (h, t, d) = (size[1], size[2], size[3]);
+    let (h, t) = (size[1], size[2]);
     let k_bhtd = repeat_heads(&heads.k_bgtd, h / heads.k_bgtd.size()[1])?;
     let queries: Vec<i64> = (0..t).rev().step_by(look.every.max(1)).collect::<Vec<_>>().into_iter().rev().collect();
     let block = (BLOCK_ELEMENTS as i64 / (h * t)).max(1) as usize;
@@ -38,9 +39,8 @@ pub(super) fn look_at(heads: &Heads, look: &Look) -> Result<LayerAttention, Repl
     for rows in queries.chunks(block) {
         let at = Tensor::f_from_slice(rows)?.f_to_device(heads.q_bhtd.device())?;
         let keys = rows.last().map_or(t, |last| last + 1);
-        let q = heads.q_bhtd.f_index_select(TIME, &at)?.f_to_kind(Kind::Float)?;
-        let k = k_bhtd.f_narrow(TIME, 0, keys)?.f_to_kind(Kind::Float)?;
-        let scores = q.f_matmul(&k.f_transpose(-2, -1)?)?.f_mul_scalar(1.0 / (d as f64).sqrt())?;
+        let q = heads.q_bhtd.f_index_select(TIME, &at)?;
+        let scores = scores(positions, &q, &k_bhtd, &at, 0, keys)?.f_to_kind(Kind::Float)?;
         block_sums(&scores, &at, rows, look, &mut sums)?;
     }
     let n = (sums.queries as f64 * h as f64).max(1.0);

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use tch::{Device, Tensor};
 
-use super::attention::Positions;
 use super::cache::Cache;
+use super::positions::{Positions, Run};
 use super::{Checkpoint, ReplayError, loss, statistics};
 use crate::positions::{AnyMethod, Method};
-use crate::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
+use crate::subject::{LayerAttention, Look, Scores, Subject, SubjectError, Window};
 use crate::units::{Seconds, Stretch, Tokens};
 
 /// How a sequence goes through the model.
@@ -42,9 +42,11 @@ impl Replay {
         Ok(Self { checkpoint, method, factor, cache: None })
     }
 
-    fn positions(&self, first: usize, count: usize, length: usize) -> Result<Positions, ReplayError> {
-        let mechanism = self.method.mechanism(&self.checkpoint.config.heads, self.factor, Tokens(length))?;
-        Positions::new(&mechanism, first, count, self.checkpoint.kind, self.checkpoint.device)
+    /// Positions of a run when `length` tokens are known: what a rotation that changes with the length goes by.
+    fn positions(&self, run: Run, length: usize) -> Result<Positions, ReplayError> {
+        let checkpoint = &self.checkpoint;
+        let mechanism = self.method.mechanism(&checkpoint.config.heads, self.factor, Tokens(length))?;
+        Positions::new(&mechanism, run, checkpoint.weights.positions.as_ref(), checkpoint.kind, checkpoint.device)
     }
 
     fn tokens(&self, tokens: &[u32]) -> Result<Tensor, ReplayError> {
@@ -57,8 +59,11 @@ impl Replay {
     }
 
     /// Hidden states of one sequence behind the cache, `[time, width]`.
-    fn behind(&self, tokens: &Tensor, cache: &mut Cache, length: usize) -> Result<Tensor, ReplayError> {
-        let positions = self.positions(cache.length(), tokens.size()[0] as usize, length)?;
+    ///
+    /// A rotation that changes with the length goes by the tokens so far, as in a server: keys in the cache keep theirs.
+    fn behind(&self, tokens: &Tensor, cache: &mut Cache) -> Result<Tensor, ReplayError> {
+        let count = tokens.size()[0] as usize;
+        let positions = self.positions(Run::behind(cache.length(), count), cache.length() + count)?;
         Ok(self.checkpoint.hidden(&tokens.f_unsqueeze(0)?, &positions, Some(cache), None)?.f_squeeze_dim(0)?)
     }
 
@@ -80,7 +85,7 @@ impl Replay {
         }
         let chunk = match phase {
             Phase::Prefill(None) => {
-                let positions = self.positions(0, time, length)?;
+                let positions = self.positions(Run::alone(0, time), length)?;
                 let hidden = self.checkpoint.hidden(
                     &all.f_narrow(0, 0, time as i64)?.f_unsqueeze(0)?,
                     &positions,
@@ -97,7 +102,7 @@ impl Replay {
         let mut start = 0;
         while start < time {
             let count = chunk.min(time - start) as i64;
-            let hidden = self.behind(&all.f_narrow(0, start as i64, count)?, &mut cache, length)?;
+            let hidden = self.behind(&all.f_narrow(0, start as i64, count)?, &mut cache)?;
             let part = loss::score(&self.checkpoint, &hidden, &all.f_narrow(0, start as i64 + 1, count)?)?;
             scores.log_probability.extend(part.log_probability);
             scores.is_top.extend(part.is_top);
@@ -112,7 +117,7 @@ impl Replay {
     /// [`ReplayError`] when a token is foreign, memory runs out, or libtorch fails.
     pub fn logits_at(&self, tokens: &[u32], at: &[usize]) -> Result<Vec<Vec<f32>>, ReplayError> {
         let _no_grad = tch::no_grad_guard();
-        let positions = self.positions(0, tokens.len(), tokens.len())?;
+        let positions = self.positions(Run::alone(0, tokens.len()), tokens.len())?;
         let hidden = self.checkpoint.hidden(&self.tokens(tokens)?.f_unsqueeze(0)?, &positions, None, None)?;
         let at: Vec<i64> = at.iter().map(|&at| at as i64).collect();
         let at = Tensor::f_from_slice(&at)?.f_to_device(self.checkpoint.device)?;
@@ -130,7 +135,7 @@ impl Replay {
                 continue;
             }
             let first = window.first_position.0;
-            let positions = self.positions(first, time as usize, first + window.tokens.len())?;
+            let positions = self.positions(Run::alone(first, time as usize), first + window.tokens.len())?;
             let all = self.tokens(window.tokens)?;
             let hidden = self.checkpoint.hidden(&all.f_narrow(0, 0, time)?.f_unsqueeze(0)?, &positions, None, None)?;
             scores.push(loss::score(&self.checkpoint, &hidden.f_squeeze_dim(0)?, &all.f_narrow(0, 1, time)?)?);
@@ -140,11 +145,11 @@ impl Replay {
 
     fn look(&self, tokens: &[u32], look: &Look) -> Result<Vec<LayerAttention>, ReplayError> {
         let _no_grad = tch::no_grad_guard();
-        let positions = self.positions(0, tokens.len(), tokens.len())?;
+        let positions = self.positions(Run::alone(0, tokens.len()), tokens.len())?;
         let mut layers = Vec::new();
-        let mut visit = |_: usize, heads: &super::decoder::Heads| -> Result<(), ReplayError> {
-            layers.push(statistics::look_at(heads, look)?);
-            Ok(())
+        let mut visit = |heads: &super::decoder::Heads, attended: Tensor| -> Result<Tensor, ReplayError> {
+            layers.push(statistics::look_at(heads, &positions, look)?);
+            Ok(attended)
         };
         let _hidden =
             self.checkpoint.hidden(&self.tokens(tokens)?.f_unsqueeze(0)?, &positions, None, Some(&mut visit))?;
@@ -164,7 +169,7 @@ impl Replay {
         let mut cache = self.new_cache(tokens.len() + DECODE_ROOM)?;
         self.synchronize();
         let clock = Instant::now();
-        let hidden = self.behind(&all, &mut cache, tokens.len())?;
+        let hidden = self.behind(&all, &mut cache)?;
         // A server needs the logits after the last token of a prompt, and only those.
         let last = self.checkpoint.logits(&hidden.f_narrow(0, tokens.len() as i64 - 1, 1)?)?;
         last.f_argmax(-1, false)?.f_int64_value(&[0])?;
@@ -183,8 +188,7 @@ impl Replay {
         self.synchronize();
         let clock = Instant::now();
         for i in 0..tokens.len() as i64 {
-            let length = cache.length() + 1;
-            let hidden = self.behind(&all.f_narrow(0, i, 1)?, &mut cache, length)?;
+            let hidden = self.behind(&all.f_narrow(0, i, 1)?, &mut cache)?;
             self.checkpoint.logits(&hidden)?.f_argmax(-1, false)?.f_int64_value(&[0])?;
         }
         self.synchronize();
@@ -207,11 +211,5 @@ impl Subject for Replay {
 
     fn decode(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError> {
         Ok(self.timed_decode(tokens)?)
-    }
-}
-
-impl Engine for Rc<Checkpoint> {
-    fn subject(&self, method: &AnyMethod, factor: Stretch) -> Result<Box<dyn Subject>, SubjectError> {
-        Ok(Box::new(Replay::new(Rc::clone(self), method.clone(), factor)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::figures::Figure;
 use super::tables::{
-    attention_rows, causes_table, grid_table, measured, origin_table, rulings, shapley_table, useless,
+    attention_rows, causes_table, grid_table, measured, origin_table, rulings, shapley_table, stability_table, useless,
 };
 use super::{ReportError, Run, charts, numbers};
 use crate::findings::{Cause, GridSummary, Question, Ruling};
@@ -81,6 +81,7 @@ impl<'a> Story<'a> {
         story.damage();
         story.repairs();
         story.grid();
+        story.stability();
         story.probes();
         story.recommendation();
         story.remarks();
@@ -185,6 +186,20 @@ impl<'a> Story<'a> {
         }
         self.blocks.push(Block::Subheading("Every cell against the reference".to_owned()));
         self.blocks.push(grid_table(&self.run.findings.grid));
+    }
+
+    fn stability(&mut self) {
+        let stability = &self.run.findings.stability;
+        if stability.iter().all(|row| row.beyond.is_empty()) {
+            return;
+        }
+        self.heading("Who holds beyond the trained length");
+        self.blocks.push(stability_table(stability));
+        self.say(
+            "Rise of the loss over the cell's own level in the last bin inside the trained length, paired by document; what \
+             the text there is harder for the truncated reference is taken off. A cell breaks where the whole interval lies \
+             above the long-range tolerance.",
+        );
     }
 
     fn probes(&mut self) {

@@ -3,8 +3,9 @@
 use super::figures::{Of, anywhere, curve};
 use super::story::{Block, Entry, Table, capitalised, number, table, text};
 use super::{Run, numbers};
-use crate::findings::{Axis, Cause, GridCell, GridSummary, Question, Ruling, Verdict};
+use crate::findings::{Axis, Cause, GridCell, GridSummary, Question, Ruling, Stability, Verdict};
 use crate::measurement::Quantity;
+use crate::units::Tokens;
 
 /// A verdict's question, with the quantity where one question has several.
 pub(super) fn asked(verdict: &Verdict) -> String {
@@ -141,6 +142,38 @@ pub(super) fn grid_table(grids: &[GridSummary]) -> Block {
             None => number("\u{2013}"),
         });
         std::iter::once(text(&name)).chain(changes).collect()
+    });
+    Block::Table(Table { head, rows: rows.collect() })
+}
+
+/// One row for each cell: its level inside, the rise in each bin beyond, and recall on both sides.
+pub(super) fn stability_table(rows: &[Stability]) -> Block {
+    let mut head: Vec<String> = ["Cell", "Weights", "Inside, nats/token"].map(str::to_owned).to_vec();
+    let bins = rows.iter().map(|row| &row.beyond).max_by_key(|beyond| beyond.len());
+    let bins: Vec<(usize, usize)> = bins.into_iter().flatten().map(|bin| (bin.from, bin.to)).collect();
+    head.extend(bins.iter().map(|(from, to)| format!("Rise at {}\u{2013}{}", Tokens(*from), Tokens(*to))));
+    head.extend(["Breaks at", "Recall inside", "Recall beyond"].map(str::to_owned));
+    let dash = || number("\u{2013}");
+    let rows = rows.iter().map(|row| {
+        let mut entries = vec![
+            text(&row.label),
+            text(&row.training),
+            number(numbers::estimate("", &row.inside, |_, x| {
+                numbers::value("nats/token", x).replace(" nats/token", "")
+            })),
+        ];
+        entries.extend(bins.iter().map(|(from, _)| {
+            row.beyond.iter().find(|bin| bin.from == *from).map_or_else(dash, |bin| {
+                let rise = numbers::estimate("nats/token", &bin.rise, numbers::change).replace(" nats/token", "");
+                number(format!("{} {rise}", numbers::symbol(bin.ruling)))
+            })
+        }));
+        entries.push(row.breaks.map_or_else(dash, |at| number(Tokens(at).to_string())));
+        let recall = |e: Option<crate::stats::Estimate>| {
+            e.map_or_else(dash, |e| number(numbers::estimate("share", &e, numbers::value)))
+        };
+        entries.extend([recall(row.recall_inside), recall(row.recall_beyond)]);
+        entries
     });
     Block::Table(Table { head, rows: rows.collect() })
 }

@@ -68,7 +68,7 @@ fn head(recipe: &Recipe, path: &Path, dir: &Path, curve: &[CurvePoint]) -> Strin
         m.vocabulary,
         m.theta,
         recipe.seed,
-        recipe.tokens(),
+        recipe.course().tokens(),
         Tokens(m.trained),
     )
 }

@@ -80,7 +80,7 @@ fn read(
         trained: scenario.trained,
         context: if cell.arm == Arm::Truncated { Context::Truncated } else { Context::Whole },
     };
-    let mut subject = engine.subject(&cell.method, cell.factor)?;
+    let mut subject = engine.subject(cell)?;
     let mut readings = Vec::new();
     for (index, document) in documents.iter().enumerate() {
         let mut session = Session::new(subject.as_mut(), document, index as u32, &plan);
@@ -98,8 +98,8 @@ fn time(
     progress: &Progress,
 ) -> Result<Vec<Reading>, SubjectError> {
     let (deployed, reference) = (scenario.deployed_cell(), Cell::unscaled());
-    let mut deployed = engine.subject(&deployed.method, deployed.factor)?;
-    let mut reference = engine.subject(&reference.method, reference.factor)?;
+    let mut deployed = engine.subject(&deployed)?;
+    let mut reference = engine.subject(&reference)?;
     let tokens = documents.first().map(|document| document.tokens.as_slice()).unwrap_or_default();
     latency::measure(deployed.as_mut(), reference.as_mut(), tokens, &scenario.sizes, || progress.document())
 }

@@ -8,7 +8,7 @@ use crate::text::{Document, Mix, TextError, Tokenizer};
 use crate::units::Tokens;
 
 /// As dense as the reference models are trained on: 8,192 tokens hold about 180 facts, most of which are asked for.
-const MIX: Mix = Mix { spacing: 48, questions: 0.5, unanswerable: 0.0 };
+const MIX: Mix = Mix { spacing: 48, questions: 0.5, unanswerable: 0.0, far: 0.0 };
 
 /// The scenario's documents, each from a stretch of text of its own.
 ///

@@ -17,11 +17,19 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Reads and hashes the checkpoint's files and the text.
+    /// Reads and hashes the files of all checkpoints and the texts.
     pub(super) fn of(scenario: &Scenario, device: &str, threads: usize) -> anyhow::Result<Self> {
+        let mut checkpoint = hash_files(&scenario.checkpoint)?;
+        for dir in scenario.checkpoints.values() {
+            let of = dir.file_name().unwrap_or_default().to_string_lossy();
+            checkpoint.extend(hash_files(dir)?.into_iter().map(|(name, hash)| (format!("{of}/{name}"), hash)));
+        }
+        if let Some(plan) = &scenario.adaptation {
+            checkpoint.insert("adaptation's text".to_owned(), hash_file(&plan.text)?);
+        }
         Ok(Self {
             scenario: scenario.hash(),
-            checkpoint: hash_files(&scenario.checkpoint)?,
+            checkpoint,
             text: hash_file(&scenario.documents)?,
             engine: format!("gyro {} {device} {threads} threads", env!("CARGO_PKG_VERSION")),
         })

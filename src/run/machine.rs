@@ -40,9 +40,12 @@ pub(super) fn provenance(
 }
 
 fn versions() -> BTreeMap<String, String> {
-    let mut versions = BTreeMap::from([("gyro".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
     #[cfg(feature = "libtorch")]
-    versions.extend(crate::replay::versions().into_iter().map(|(name, version)| (name.to_owned(), version)));
+    let libraries = crate::replay::versions();
+    #[cfg(not(feature = "libtorch"))]
+    let libraries: [(&str, String); 0] = [];
+    let mut versions = BTreeMap::from([("gyro".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+    versions.extend(libraries.into_iter().map(|(name, version)| (name.to_owned(), version)));
     versions
 }
 

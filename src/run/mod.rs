@@ -81,13 +81,13 @@ impl Finished {
 
 /// Runs a scenario from its file to its pages; cells that are already on disk are not run again.
 ///
-/// `load` makes the engine from the checkpoint's folder, once the scenario is known to be sound.
+/// `load` makes the engine from the scenario's checkpoints, once the scenario is known to be sound.
 ///
 /// # Errors
 /// Whatever keeps the run from ending; every finished cell stays on disk.
 pub fn diagnose<E: Engine>(
     request: &Request,
-    load: impl FnOnce(&Path) -> anyhow::Result<E>,
+    load: impl FnOnce(&Scenario) -> anyhow::Result<E>,
 ) -> anyhow::Result<Finished> {
     let clock = Instant::now();
     let started = baselines::rfc3339(SystemTime::now());
@@ -99,7 +99,7 @@ pub fn diagnose<E: Engine>(
     let dir = folder_of(&scenario, request.out.as_deref());
     let (mut folder, done) = RunFolder::open(&dir, &identity.fingerprint(), request.resume)?;
     let documents = documents(&scenario)?;
-    let engine = load(&scenario.checkpoint)?;
+    let engine = load(&scenario)?;
     let progress = Progress::new(&scenario, &done, folder.notes());
     let cells = cells::measure_all(&scenario, &documents, &engine, &mut folder, done, &progress)?;
     progress.finish();

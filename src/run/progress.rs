@@ -113,19 +113,19 @@ pub struct TrainingBar {
     steps: usize,
 }
 
-/// The progress of a recipe's training.
+/// The progress of a course of training.
 #[cfg(feature = "libtorch")]
 #[must_use]
-pub fn training_bar(recipe: &crate::recipe::Recipe) -> TrainingBar {
+pub fn training_bar(course: &crate::recipe::Course) -> TrainingBar {
     let bar = if std::io::stderr().is_terminal() {
-        ProgressBar::new(recipe.steps() as u64).with_style(
+        ProgressBar::new(course.steps() as u64).with_style(
             ProgressStyle::with_template("{bar:24} step {pos}/{len}, {eta} left  {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         )
     } else {
         ProgressBar::hidden()
     };
-    TrainingBar { bar, steps: recipe.steps() }
+    TrainingBar { bar, steps: course.steps() }
 }
 
 #[cfg(feature = "libtorch")]

@@ -2,6 +2,7 @@
 //!
 //! Goes on after a mistake, so that one run of the program shows them all.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,10 @@ use std::path::{Path, PathBuf};
 use super::error::{Mistake, ScenarioError};
 use super::written::{Written, WrittenSizes, WrittenTolerance};
 use super::yaml::Source;
-use super::{GridShape, ProbeName, Scenario, Sizes, Tolerance};
+use super::{AdaptationPlan, GridShape, ProbeName, Scenario, Sizes, Tolerance};
+use crate::checkpoint::Config;
 use crate::findings::Question;
-use crate::positions::{AnyMethod, Method, MethodError};
+use crate::positions::{AnyMethod, Method, MethodError, Scheme};
 use crate::units::{Stretch, Tokens};
 
 /// The longest context that is accepted, in tokens: a guard against slips of the keyboard.
@@ -35,6 +37,9 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
     let latency_lengths = checked.sizes(&written.sizes, written.trained, written.target);
     let tolerance = checked.tolerance(&written.tolerance);
     let (checkpoint, documents) = checked.paths(&written);
+    let checkpoints = checked.checkpoints(&written);
+    let scheme = scheme_of(&checkpoint);
+    let adaptation = checked.adaptation(&written, scheme, &checkpoints);
     checked.finish()?;
 
     let WrittenSizes { documents: count, short_windows, attention_documents, attention_every, .. } = written.sizes;
@@ -48,6 +53,10 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         factors.push(deployed.1);
     }
     factors.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut adapted: Vec<Tokens> = written.ablate.adapted.into_iter().map(Tokens).collect();
+    adapted.push(Tokens(written.deployed.adapted));
+    adapted.sort_unstable();
+    adapted.dedup();
     let answered = || written.probes.iter().filter_map(|probe| probe.question()).collect();
     Ok(Scenario {
         name: source.path().file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -55,11 +64,16 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         text: source.text().to_owned(),
         question: written.question.trim().to_owned(),
         checkpoint,
+        checkpoints,
         trained: Tokens(written.trained),
         target: Tokens(written.target),
         deployed,
         methods,
         factors,
+        adapted,
+        deployed_adapted: Tokens(written.deployed.adapted),
+        adaptation,
+        scheme,
         grid: GridShape::Full,
         decide: written.decide.unwrap_or_else(answered),
         probes: written.probes,
@@ -77,6 +91,11 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         seed: written.seed,
         expect: written.expect.into_iter().map(|(question, cause)| (question, cause.axis)).collect(),
     })
+}
+
+/// The mechanism of a checkpoint's weights; RoPE where its configuration cannot be read, which loading will say.
+fn scheme_of(checkpoint: &Path) -> Scheme {
+    Config::read(checkpoint).map_or(Scheme::Rotary, |config| config.heads.native.scheme())
 }
 
 /// A check under way: the text to point into, and the mistakes so far.
@@ -255,6 +274,84 @@ impl Check<'_> {
         self.within("tolerance.retrieval", &retrieval, &(0.0..=1.0), "this is a share of the facts; 0.05 is usual");
         self.within("tolerance.latency", &latency, &(1.0..=100.0), "this is a ratio: 1.05 accepts 5 % more time");
         Tolerance { short_range, long_range, retrieval, latency }
+    }
+
+    /// Checks and returns the folders of the other checkpoints.
+    fn checkpoints(&mut self, written: &Written) -> BTreeMap<Scheme, PathBuf> {
+        let folder = self.source.path().parent().unwrap_or(Path::new(""));
+        let mut found = BTreeMap::new();
+        for (name, path) in &written.checkpoints {
+            let at = format!("checkpoints.{name}");
+            let dir = folder.join(path);
+            let Some(method) = AnyMethod::named(name) else {
+                let expected = format!("one of {}", AnyMethod::NAMES.join(", "));
+                self.wrong(&at, format!("no method is called `{name}`"), expected, "name the mechanism of the weights");
+                continue;
+            };
+            match Config::read(&dir) {
+                Err(error) => {
+                    let what = error.to_string().lines().next().unwrap_or_default().to_owned();
+                    self.wrong(&at, what, "a folder in Hugging Face layout", "paths are relative to this file");
+                }
+                Ok(config) if config.heads.native.scheme() != method.scheme() => {
+                    let what = format!("these weights were trained with `{}`", config.heads.native.name());
+                    self.wrong(&at, what, format!("weights that were trained with `{name}`"), "exchange the two?");
+                }
+                Ok(_) => {
+                    found.insert(method.scheme(), dir);
+                }
+            }
+        }
+        found
+    }
+
+    /// Checks that every method has weights or is adapted, and that an adaptation has its text.
+    fn adaptation(
+        &mut self,
+        written: &Written,
+        scheme: Scheme,
+        checkpoints: &BTreeMap<Scheme, PathBuf>,
+    ) -> Option<AdaptationPlan> {
+        let tokens = &written.ablate.adapted;
+        self.no_repeats("ablate.adapted", tokens, usize::to_string);
+        let adapts = tokens.iter().any(|tokens| *tokens > 0);
+        let foreign = |method: &AnyMethod| {
+            let needed = method.scheme();
+            needed != Scheme::Any && needed != scheme && !checkpoints.contains_key(&needed)
+        };
+        let places = written.ablate.methods.iter().enumerate();
+        let mut methods: Vec<_> = places.map(|(i, m)| (format!("ablate.methods[{i}]"), m, adapts)).collect();
+        methods.push(("deployed.method".to_owned(), &written.deployed.method, written.deployed.adapted > 0));
+        for (at, method, adapted) in methods {
+            if foreign(method) && !adapted {
+                let name = method.name();
+                let hint = format!(
+                    "name its weights under `checkpoints: {{ {name}: .. }}`, or adapt these: `adapted: [200000]`"
+                );
+                self.wrong(
+                    &at,
+                    format!("the checkpoint's weights do not know `{name}`"),
+                    "weights trained with it",
+                    hint,
+                );
+            }
+        }
+        let wanted = adapts || written.deployed.adapted > 0;
+        let Some(plan) = &written.adaptation else {
+            if wanted {
+                let hint = "add `adaptation: { text: FILE.txt }`, text that is not measured on";
+                self.wrong("ablate.adapted", "an adaptation needs text", "training text", hint);
+            }
+            return None;
+        };
+        let text = self.source.path().parent().unwrap_or(Path::new("")).join(&plan.text);
+        if !text.is_file() {
+            let hint = format!("paths are relative to this file; this one leads to `{}`", text.display());
+            self.wrong("adaptation.text", "no such text", "a file of UTF-8 text", hint);
+        }
+        let length = plan.length.unwrap_or(written.target);
+        self.within("adaptation.length", &length, &(16..=LONGEST), "lengths are counted in tokens: 8k is `8192`");
+        Some(AdaptationPlan { text, length: Tokens(length) })
     }
 
     /// Checks and returns the checkpoint's folder and the text's file.

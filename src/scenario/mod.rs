@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::{Axis, Question};
 use crate::measurement::Cell;
-use crate::positions::AnyMethod;
+use crate::positions::{AnyMethod, Method, Scheme};
 use crate::units::{Stretch, Tokens};
 
 pub use error::{Mistake, Place, ScenarioError};
@@ -45,6 +45,8 @@ pub struct Scenario {
     pub question: String,
     /// Folder of the checkpoint in Hugging Face layout.
     pub checkpoint: PathBuf,
+    /// Checkpoints that were trained with other mechanisms.
+    pub checkpoints: BTreeMap<Scheme, PathBuf>,
     /// The context length that the checkpoint was trained at.
     pub trained: Tokens,
     /// The context length to serve.
@@ -55,6 +57,14 @@ pub struct Scenario {
     pub methods: Vec<AnyMethod>,
     /// Factors of the grid, ascending, without duplicates; always holds the deployed one.
     pub factors: Vec<Stretch>,
+    /// Tokens of adaptation at which the grid is measured, ascending, without duplicates; always holds the deployed one.
+    pub adapted: Vec<Tokens>,
+    /// Tokens of adaptation of the deployed retrofit.
+    pub deployed_adapted: Tokens,
+    /// How weights are adapted; absent where nothing is.
+    pub adaptation: Option<AdaptationPlan>,
+    /// The mechanism of the main checkpoint's weights.
+    pub scheme: Scheme,
     /// Which combinations of them are measured.
     pub grid: GridShape,
     /// Which probes run.
@@ -82,7 +92,9 @@ impl Scenario {
         for method in &self.methods {
             for factor in &self.factors {
                 if self.grid == GridShape::Full || *method == self.deployed.0 || *factor == self.deployed.1 {
-                    cells.push(Cell::grid(method.clone(), *factor));
+                    let cell = Cell::grid(method.clone(), *factor);
+                    let there = self.adapted.iter().filter(|tokens| tokens.0 > 0 || self.has_weights(method));
+                    cells.extend(there.map(|tokens| cell.clone().after(*tokens)));
                 }
             }
         }
@@ -99,7 +111,32 @@ impl Scenario {
     /// The cell as deployed.
     #[must_use]
     pub fn deployed_cell(&self) -> Cell {
-        Cell::grid(self.deployed.0.clone(), self.deployed.1)
+        Cell::grid(self.deployed.0.clone(), self.deployed.1).after(self.deployed_adapted)
+    }
+
+    /// Whether weights of the method's own mechanism are at hand, so that it can be measured without adaptation.
+    #[must_use]
+    pub fn has_weights(&self, method: &AnyMethod) -> bool {
+        let scheme = method.scheme();
+        scheme == Scheme::Any || scheme == self.scheme || self.checkpoints.contains_key(&scheme)
+    }
+
+    /// The folder of the weights that a method is measured with, or adapted from.
+    #[must_use]
+    pub fn weights_of(&self, method: &AnyMethod) -> &Path {
+        self.checkpoints.get(&method.scheme()).unwrap_or(&self.checkpoint)
+    }
+
+    /// How a cell's weights came to know its mechanism.
+    #[must_use]
+    pub fn training_of(&self, cell: &Cell) -> Training {
+        if cell.adapted.0 > 0 {
+            Training::Adapted
+        } else if self.checkpoints.contains_key(&cell.method.scheme()) {
+            Training::Own
+        } else {
+            Training::Free
+        }
     }
 
     /// The same question answered quickly, with wider intervals (`--quick`).
@@ -141,6 +178,39 @@ impl Scenario {
     pub fn schema() -> String {
         let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<written::Written>();
         format!("{:#}", schema.as_value())
+    }
+}
+
+/// How weights are adapted to a retrofit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdaptationPlan {
+    /// UTF-8 training text.
+    pub text: PathBuf,
+    /// Tokens in a sequence.
+    pub length: Tokens,
+}
+
+/// How a cell's weights came to know its mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Training {
+    /// The main checkpoint as it is.
+    Free,
+    /// A checkpoint that was trained with this mechanism.
+    Own,
+    /// Trained further under this method and factor.
+    Adapted,
+}
+
+impl Training {
+    /// In words: `training-free`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Free => "training-free",
+            Self::Own => "own weights",
+            Self::Adapted => "adapted",
+        }
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) struct Written {
     pub(super) question: String,
     /// Folder of the checkpoint in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`), relative to this file.
     pub(super) checkpoint: String,
+    /// Folders of checkpoints that were trained with other positional methods, by the method's name; all share one tokenizer.
+    #[serde(default)]
+    pub(super) checkpoints: BTreeMap<String, String>,
     /// The context length that the checkpoint was trained at, in tokens.
     pub(super) trained: usize,
     /// The context length to serve, in tokens; at least `trained`.
@@ -29,6 +32,9 @@ pub(super) struct Written {
     pub(super) deployed: Retrofit,
     /// What to try instead; every method is measured at every factor.
     pub(super) ablate: Axes,
+    /// How weights are adapted where `adapted` asks for it.
+    #[serde(default)]
+    pub(super) adaptation: Option<WrittenAdaptation>,
     /// What to measure.
     pub(super) probes: Vec<ProbeName>,
     /// How much to measure; more takes longer and narrows the intervals.
@@ -56,6 +62,10 @@ fn seed() -> u64 {
     17
 }
 
+fn no_adaptation() -> Vec<usize> {
+    vec![0]
+}
+
 /// A positional method with its factor.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +76,20 @@ pub(super) struct Retrofit {
     /// The scaling factor, usually target / trained; 1 leaves the context as trained.
     #[schemars(range(min = 1, max = 1024))]
     pub(super) factor: f64,
+    /// Tokens of adaptation before it was deployed; 0 for weights as they were trained.
+    #[serde(default)]
+    pub(super) adapted: usize,
+}
+
+/// How weights are adapted to a retrofit before they are measured.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenAdaptation {
+    /// File of UTF-8 training text, relative to this file; it must not be the text that is measured on.
+    pub(super) text: String,
+    /// Tokens in a sequence; by default `target`.
+    #[serde(default)]
+    pub(super) length: Option<usize>,
 }
 
 /// The axes of the grid.
@@ -78,6 +102,10 @@ pub(super) struct Axes {
     /// Scaling factors; the deployed one is added if it is missing.
     #[schemars(length(min = 1), inner(range(min = 1, max = 1024)))]
     pub(super) factors: Vec<f64>,
+    /// Tokens of adaptation under each method and factor; 0 measures weights as they are. By default only that.
+    #[serde(default = "no_adaptation")]
+    #[schemars(length(min = 1))]
+    pub(super) adapted: Vec<usize>,
 }
 
 /// How much is measured.

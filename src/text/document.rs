@@ -87,6 +87,8 @@ pub struct Mix {
     /// Share of questions whose fact was never told: a window of a longer text has them, and a model that never saw one
     /// is thrown off by it.
     pub unanswerable: f64,
+    /// Share of facts that are asked as far back as the length allows: in the last bin, evenly by distance.
+    pub far: f64,
 }
 
 /// A fact that was told.
@@ -98,6 +100,7 @@ struct Written {
 /// Which fact is asked at which distance: every bin is planned for equally often, as far as the length allows.
 struct Plan {
     length: usize,
+    far: f64,
     bins: Vec<Range<usize>>,
     planned: Vec<usize>,
     /// Facts not asked yet, each with the distances at which it may be asked.
@@ -105,15 +108,23 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(length: usize) -> Self {
+    fn new(length: usize, far: f64) -> Self {
         let bins = distance_bins(length);
-        Self { length, planned: vec![0; bins.len()], bins, pending: Vec::new() }
+        Self { length, far, planned: vec![0; bins.len()], bins, pending: Vec::new() }
     }
 
     /// Plans a fact for the bin with the fewest facts among those that still fit, far bins first, and for a distance in
     /// it that is drawn evenly on a logarithmic scale.
     fn add(&mut self, fact: Written, random: &mut Random) {
         let left = self.length - fact.value_at.min(self.length);
+        if self.far > 0.0
+            && let Some(bin) = self.bins.last().filter(|bin| bin.start < left)
+            && random.uniform() < self.far
+        {
+            let from = bin.start as f64 + (bin.end.min(left) - bin.start) as f64 * random.uniform();
+            self.pending.push((fact, from as usize..bin.end));
+            return;
+        }
         let fits = (0..self.bins.len()).rev().filter(|&i| self.bins.get(i).is_some_and(|bin| bin.start < left));
         if let Some(chosen) = fits.min_by_key(|&i| self.planned.get(i)) {
             if let Some(count) = self.planned.get_mut(chosen) {
@@ -164,7 +175,7 @@ impl Facts {
     /// uses at most `length` tokens of `text`.
     #[must_use]
     pub fn document(&self, text: &[u32], length: usize, mix: &Mix, random: &mut Random) -> Document {
-        let mut plan = Plan::new(length);
+        let mut plan = Plan::new(length, mix.far);
         let mut document = Document::default();
         let mut free = self.inner.clone();
         random.shuffle(&mut free);
@@ -288,7 +299,7 @@ pub fn copying(pieces: &[u32], length: usize, random: &mut Random) -> Document {
 mod tests {
     use super::*;
 
-    const MIX: Mix = Mix { spacing: 48, questions: 0.5, unanswerable: 0.0 };
+    const MIX: Mix = Mix { spacing: 48, questions: 0.5, unanswerable: 0.0, far: 0.0 };
 
     fn facts() -> Facts {
         Facts::new([vec![1], vec![2], vec![3]], (600..1000).collect())

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use gyro::ablation::{Evidence, diagnose};
 use gyro::findings::{Axis, Cause, Findings, Question, Ruling};
 use gyro::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity, Reading};
-use gyro::positions::AnyMethod;
+use gyro::positions::{AnyMethod, Scheme};
 use gyro::scenario::{GridShape, ProbeName, Scenario, Sizes, Tolerance};
 use gyro::stats::random::Random;
 use gyro::units::{Stretch, Tokens};
@@ -58,6 +58,11 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         text: String::new(),
         question: "Method or factor?".to_owned(),
         checkpoint: PathBuf::new(),
+        checkpoints: BTreeMap::new(),
+        adapted: vec![Tokens(0)],
+        deployed_adapted: Tokens(0),
+        adaptation: None,
+        scheme: Scheme::Rotary,
         trained: Tokens(2048),
         target: Tokens(8192),
         deployed: (method(deployed), Stretch(factor)),

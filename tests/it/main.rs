@@ -7,6 +7,7 @@
     reason = "a test ends by panicking; clippy knows only #[test]"
 )]
 
+mod biases;
 mod blame;
 mod checkpoint;
 mod layers;

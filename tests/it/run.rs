@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use gyro::baselines::Resume;
 use gyro::findings::{Axis, Question, Ruling};
+use gyro::measurement::Cell;
 use gyro::positions::{AnyMethod, Method};
 use gyro::run::{self, Request};
+use gyro::scenario::Scenario;
 use gyro::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
-use gyro::units::{Seconds, Stretch};
+use gyro::units::Seconds;
 
 /// A model whose loss is told by a script: short range suffers under `linear`, positions past 2,048 under everything
 /// whose factor is below 4.
@@ -30,7 +32,8 @@ struct Script {
 }
 
 impl Engine for &Script {
-    fn subject(&self, method: &AnyMethod, factor: Stretch) -> Result<Box<dyn Subject>, SubjectError> {
+    fn subject(&self, cell: &Cell) -> Result<Box<dyn Subject>, SubjectError> {
+        let (method, factor) = (&cell.method, cell.factor);
         let name = format!("{} x{factor}", method.label());
         *self.asked.borrow_mut().entry(name.clone()).or_default() += 1;
         assert!(self.stops_after.is_none_or(|most| self.asked.borrow().values().sum::<usize>() <= most), "killed");
@@ -100,7 +103,7 @@ fn request(out: &Path, resume: Resume) -> Request {
 fn a_planted_method_failure_is_found_from_the_scenario_to_the_page() {
     let out = folder("planted");
     let script = Script::default();
-    let finished = run::diagnose(&request(&out, Resume::Automatic), |_: &Path| Ok(&script)).unwrap();
+    let finished = run::diagnose(&request(&out, Resume::Automatic), |_: &Scenario| Ok(&script)).unwrap();
     let findings = &finished.findings;
     assert_eq!(findings.verdict(Question::ShortRange).unwrap().ruling, Ruling::Worse, "{findings:#?}");
     assert_eq!(findings.causes.iter().find(|c| c.question == Question::ShortRange).unwrap().axis, Axis::Method);
@@ -120,14 +123,14 @@ fn a_killed_run_goes_on_with_the_cells_that_are_missing() {
     let out = folder("killed");
     let killed = Script { stops_after: Some(5), ..Script::default() };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        run::diagnose(&request(&out, Resume::Automatic), |_: &Path| Ok(&killed))
+        run::diagnose(&request(&out, Resume::Automatic), |_: &Scenario| Ok(&killed))
     }));
     assert!(outcome.is_err(), "the script stops the run");
     let script = Script::default();
-    let resumed = run::diagnose(&request(&out, Resume::Require), |_: &Path| Ok(&script)).unwrap();
+    let resumed = run::diagnose(&request(&out, Resume::Require), |_: &Scenario| Ok(&script)).unwrap();
     let asked: usize = script.asked.borrow().values().sum();
     let all = Script::default();
-    let whole = run::diagnose(&request(&folder("whole"), Resume::Automatic), |_: &Path| Ok(&all)).unwrap();
+    let whole = run::diagnose(&request(&folder("whole"), Resume::Automatic), |_: &Scenario| Ok(&all)).unwrap();
     // Five cells were on disk when the sixth was killed.
     assert_eq!(asked + 5, all.asked.borrow().values().sum::<usize>());
     assert_eq!(resumed.findings, whole.findings);
@@ -137,7 +140,7 @@ fn a_killed_run_goes_on_with_the_cells_that_are_missing() {
 #[test]
 fn a_failing_cell_is_a_finding_and_the_run_goes_on() {
     let script = Script { fails: Some("ntk"), ..Script::default() };
-    let finished = run::diagnose(&request(&folder("failing"), Resume::Automatic), |_: &Path| Ok(&script)).unwrap();
+    let finished = run::diagnose(&request(&folder("failing"), Resume::Automatic), |_: &Scenario| Ok(&script)).unwrap();
     let failed: Vec<_> = finished.findings.cells.iter().filter(|cell| cell.outcome == "failed").collect();
     assert_eq!(failed.len(), 3, "{failed:?}");
     assert!(failed.iter().all(|cell| cell.reason.as_deref().is_some_and(|reason| reason.contains("out of memory"))));

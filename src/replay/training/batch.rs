@@ -3,10 +3,9 @@
 use tch::{Device, Kind, Tensor};
 
 use super::TrainingError;
-use crate::recipe::{FactSettings, Recipe, Stage, Weights};
+use crate::recipe::{Course, FactSettings, Stage, Weights};
 use crate::stats::random::Random;
 use crate::text::{Document, Facts, Kind as TokenKind, Mix, TextError, Tokenizer, copying, plain};
-use crate::units::Tokens;
 
 /// The training text and how facts are strewn in it.
 pub(super) struct Batches {
@@ -29,7 +28,7 @@ pub(super) struct Batch {
 }
 
 impl Batches {
-    pub(super) fn new(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Self, TrainingError> {
+    pub(super) fn new(recipe: &Course, tokenizer: &Tokenizer) -> Result<Self, TrainingError> {
         let text = tokenizer.encode_file(&recipe.text)?;
         let longest = recipe.stages.iter().map(|stage| stage.length).max().unwrap_or(0);
         if text.len() <= longest {
@@ -79,20 +78,8 @@ impl Batches {
             return plain(text);
         }
         let FactSettings { spacing, unanswerable, .. } = self.settings;
-        let mix = Mix { spacing, questions: 0.5, unanswerable };
+        let mix = Mix { spacing, questions: 0.5, unanswerable, far: stage.far };
         self.facts.document(text, stage.length, &mix, random)
-    }
-
-    /// Tokens seen after so many steps.
-    pub(super) fn tokens_until(recipe: &Recipe, steps: usize) -> Tokens {
-        let mut left = steps;
-        let mut tokens = 0;
-        for stage in &recipe.stages {
-            let here = left.min(stage.steps());
-            tokens += here * stage.length * stage.batch;
-            left -= here;
-        }
-        Tokens(tokens)
     }
 }
 

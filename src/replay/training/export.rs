@@ -5,18 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
-use serde_json::json;
+use serde_json::{Value, json};
 use tch::{Device, Kind};
 
 use super::TrainingError;
 use super::optimizer::AdamW;
 use super::state::file_error;
+use crate::positions::{AnyMethod, Rope};
 use crate::recipe::Recipe;
 
 /// The `config.json` of a recipe's model, as transformers 5 writes it.
-pub(super) fn config_json(recipe: &Recipe) -> String {
+pub(super) fn config_json(recipe: &Recipe) -> Value {
     let m = &recipe.model;
-    let config = json!({
+    json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "vocab_size": m.vocabulary,
@@ -36,14 +37,26 @@ pub(super) fn config_json(recipe: &Recipe) -> String {
         "bos_token_id": null,
         "eos_token_id": null,
         "dtype": "float32"
-    });
+    })
+}
+
+/// The `config.json` of a recipe's model with its positional mechanism; transformers knows RoPE under Llama, and must
+/// refuse the others.
+pub(super) fn config_with(mut config: Value, method: &AnyMethod, factor: f64) -> String {
+    let is_plain_rope = *method == AnyMethod::Rope(Rope::default()) && factor == 1.0;
+    if !is_plain_rope && let Some(keys) = config.as_object_mut() {
+        keys.insert("architectures".to_owned(), json!(["GyroForCausalLM"]));
+        keys.insert("model_type".to_owned(), json!("gyro"));
+        keys.insert("positions".to_owned(), json!(method));
+        keys.insert("position_factor".to_owned(), json!(factor));
+    }
     format!("{config:#}\n")
 }
 
 /// Writes `config.json` and `model.safetensors` (float32, with the metadata that transformers asks for).
-pub(super) fn write(recipe: &Recipe, out: &Path, optimizer: &AdamW) -> Result<(), TrainingError> {
+pub(super) fn write(json: &str, out: &Path, optimizer: &AdamW) -> Result<(), TrainingError> {
     let config = out.join("config.json");
-    fs::write(&config, config_json(recipe)).map_err(|error| file_error("write", &config, &error))?;
+    fs::write(&config, json).map_err(|error| file_error("write", &config, &error))?;
     let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for parameter in &optimizer.parameters {
         let flat = parameter.weight.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;

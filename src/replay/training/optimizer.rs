@@ -5,8 +5,11 @@
 use tch::{Device, Kind, Tensor};
 
 use super::TrainingError;
+use crate::checkpoint::Config;
+use crate::positions::{Method, Scheme, slopes};
 use crate::recipe;
 use crate::replay::ReplayError;
+use crate::replay::checkpoint::POSITIONS;
 
 /// One weight and its moments.
 pub(super) struct Parameter {
@@ -20,7 +23,6 @@ pub(super) struct Parameter {
 pub(super) struct AdamW {
     pub(super) parameters: Vec<Parameter>,
     settings: recipe::Optimizer,
-    steps: usize,
 }
 
 /// Added to the root of the second moment; PyTorch's default.
@@ -28,34 +30,38 @@ const EPSILON: f64 = 1e-8;
 /// Standard deviation of fresh weights; GPT-2's and Llama's.
 const INITIAL_DEVIATION: f64 = 0.02;
 
+/// A fresh weight, drawn from the seed and its name alone: models of one recipe begin alike where shapes agree.
+///
+/// Norms start at 1; what writes to the residual stream is divided by `sqrt(2 layers)` (GPT-2); KERPLE's kernels start as
+/// ALiBi's slopes, with an exponent of 1.
+pub(super) fn fresh(name: &str, shape: &[i64], seed: u64, config: &Config) -> Result<Tensor, ReplayError> {
+    let options = (Kind::Float, Device::Cpu);
+    if name.contains("norm") {
+        return Ok(Tensor::f_ones(shape, options)?);
+    }
+    let scheme = config.heads.native.scheme();
+    if name == POSITIONS && matches!(scheme, Scheme::PowerKernel | Scheme::LogKernel) {
+        let heads = slopes(config.heads.heads);
+        let ones = vec![1.0; heads.len()];
+        let rows = [Tensor::f_from_slice(&heads)?, Tensor::f_from_slice(&ones)?];
+        return Ok(Tensor::f_stack(&rows, 0)?.f_to_kind(Kind::Float)?);
+    }
+    let hash = blake3::hash(name.as_bytes());
+    let of_name = hash.as_bytes().iter().take(7).fold(0_i64, |sum, &byte| sum << 8 | i64::from(byte));
+    tch::manual_seed(of_name ^ i64::try_from(seed >> 1).unwrap_or(0));
+    let writes_to_stream = name.contains("o_proj") || name.contains("down_proj");
+    let scale = if writes_to_stream { (2.0 * config.architecture.layers as f64).sqrt().recip() } else { 1.0 };
+    Ok(Tensor::f_randn(shape, options)?.f_mul_scalar(INITIAL_DEVIATION * scale)?)
+}
+
 impl AdamW {
-    pub(super) fn new(settings: &recipe::Optimizer, steps: usize) -> Self {
-        Self { parameters: Vec::new(), settings: settings.clone(), steps }
+    pub(super) fn new(settings: &recipe::Optimizer) -> Self {
+        Self { parameters: Vec::new(), settings: settings.clone() }
     }
 
-    /// Makes a fresh weight, drawn from the seed and its name alone, and keeps it for the steps.
-    ///
-    /// Norms start at 1; what writes to the residual stream is divided by `sqrt(2 layers)` (GPT-2).
-    pub(super) fn parameter(
-        &mut self,
-        name: &str,
-        shape: &[i64],
-        seed: u64,
-        layers: usize,
-        device: Device,
-    ) -> Result<Tensor, ReplayError> {
-        let options = (Kind::Float, Device::Cpu);
-        let weight = if name.contains("norm") {
-            Tensor::f_ones(shape, options)?
-        } else {
-            let hash = blake3::hash(name.as_bytes());
-            let of_name = hash.as_bytes().iter().take(7).fold(0_i64, |sum, &byte| sum << 8 | i64::from(byte));
-            tch::manual_seed(of_name ^ i64::try_from(seed >> 1).unwrap_or(0));
-            let writes_to_stream = name.contains("o_proj") || name.contains("down_proj");
-            let scale = if writes_to_stream { (2.0 * layers as f64).sqrt().recip() } else { 1.0 };
-            Tensor::f_randn(shape, options)?.f_mul_scalar(INITIAL_DEVIATION * scale)?
-        };
-        let weight = weight.f_to_device(device)?.f_set_requires_grad(true)?;
+    /// Keeps a weight for the steps; returns it on its device, with gradients.
+    pub(super) fn keep(&mut self, name: &str, weight: &Tensor, device: Device) -> Result<Tensor, ReplayError> {
+        let weight = weight.f_detach()?.f_to_device_(device, Kind::Float, false, true)?.f_set_requires_grad(true)?;
         self.parameters.push(Parameter {
             name: name.to_owned(),
             first: weight.f_zeros_like()?,
@@ -65,20 +71,9 @@ impl AdamW {
         Ok(weight)
     }
 
-    /// The learning rate of a step, from 0.
-    pub(super) fn rate(&self, step: usize) -> f64 {
-        let s = &self.settings;
-        if step < s.warmup {
-            return s.peak * (step + 1) as f64 / s.warmup as f64;
-        }
-        let share = (step - s.warmup) as f64 / (self.steps.saturating_sub(s.warmup)).max(1) as f64;
-        s.peak * (s.floor + (1.0 - s.floor) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
-    }
-
-    /// Applies the gradients, clears them, and returns the learning rate.
-    pub(super) fn step(&mut self, step: usize) -> Result<f64, TrainingError> {
+    /// Applies the gradients at a learning rate, and clears them.
+    pub(super) fn step(&mut self, step: usize, rate: f64) -> Result<(), TrainingError> {
         let _no_grad = tch::no_grad_guard();
-        let rate = self.rate(step);
         let [beta1, beta2] = self.settings.betas;
         let scale = self.clip_scale()?;
         let correction1 = 1.0 - beta1.powi(step as i32 + 1);
@@ -97,7 +92,7 @@ impl AdamW {
             let _ = parameter.weight.f_add_(&update)?;
             parameter.weight.zero_grad();
         }
-        Ok(rate)
+        Ok(())
     }
 
     /// What gradients are multiplied with so that their norm is at most `clip`.

@@ -240,6 +240,8 @@ fn causes() -> Vec<Cause> {
 
 pub(super) fn findings() -> Findings {
     let summary = |(cell, outcome): (Cell, Outcome)| CellSummary {
+        adapted: 0,
+        training: "training-free".into(),
         id: cell.id().0,
         method: cell.method.name().into(),
         factor: cell.factor.0,
@@ -249,6 +251,7 @@ pub(super) fn findings() -> Findings {
     };
     Findings {
         schema: SCHEMA,
+        stability: Vec::new(),
         decide: Vec::new(),
         scenario: "8k_regression".into(),
         question: "Short answers got worse after we stretched 2k to 8k. Method or factor?".into(),
@@ -274,6 +277,7 @@ pub(super) fn findings() -> Findings {
         ],
         cells: cells().into_iter().map(summary).collect(),
         recommendation: Some(Recommendation {
+            adapted: 0,
             method: "yarn".into(),
             factor: 4.0,
             because: vec!["It recalls 81.4% of the facts at every distance, and costs 0.035 nats/token.".into()],

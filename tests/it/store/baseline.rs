@@ -4,6 +4,7 @@ use super::*;
 
 fn findings(deployed: &Cell) -> Findings {
     Findings {
+        stability: Vec::new(),
         schema: 1,
         decide: Vec::new(),
         scenario: "s".to_owned(),

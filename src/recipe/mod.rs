@@ -1,11 +1,18 @@
-//! A training recipe: the user's YAML for `gyro train`, checked before anything runs.
+//! Training recipes: the user's YAML for `gyro train` and `gyro adapt`, checked before anything runs.
+//!
+//! Both end in the same [`Course`]: what is read, in which order, and how the weights follow.
+
+mod adaptation;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::positions::{AnyMethod, Rope};
 use crate::scenario::{ScenarioError, yaml};
 use crate::units::{Seconds, Tokens};
+
+pub use adaptation::Adaptation;
 
 /// How a reference model is trained; every path is relative to the recipe's file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +58,91 @@ pub struct Shape {
     pub theta: f64,
     /// The context length that the model is trained for.
     pub trained: usize,
+    /// The positional mechanism; `rope` if it is not written. `gyro train --position` replaces it.
+    #[serde(default = "rope")]
+    pub position: AnyMethod,
+}
+
+fn rope() -> AnyMethod {
+    AnyMethod::Rope(Rope::default())
+}
+
+/// A course of training: the text, its order, and how the weights follow.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Course {
+    /// UTF-8 training text.
+    pub text: PathBuf,
+    /// Seed of the tokens and their order, and of fresh weights.
+    pub seed: u64,
+    /// AdamW and its schedule.
+    pub optimizer: Optimizer,
+    /// What a token's loss weighs, by its kind.
+    pub weights: Weights,
+    /// How facts are strewn in the text.
+    pub facts: FactSettings,
+    /// Sequences from short to long.
+    pub stages: Vec<Stage>,
+    /// Steps between two saves.
+    pub save_every: usize,
+}
+
+impl Course {
+    /// Steps of all stages.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.stages.iter().map(Stage::steps).sum()
+    }
+
+    /// Tokens of all stages.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        self.tokens_until(self.steps())
+    }
+
+    /// Tokens seen after so many steps.
+    #[must_use]
+    pub fn tokens_until(&self, steps: usize) -> Tokens {
+        let mut left = steps;
+        let mut tokens = 0;
+        for stage in &self.stages {
+            let here = left.min(stage.steps());
+            tokens += here * stage.length * stage.batch;
+            left -= here;
+        }
+        Tokens(tokens)
+    }
+
+    /// The learning rate of a step, from 0: warm-up and a cosine to the floor over all stages without a rate of their own.
+    #[must_use]
+    pub fn rate(&self, step: usize) -> f64 {
+        let s = &self.optimizer;
+        let cosine = |peak: f64, share: f64| {
+            peak * (s.floor + (1.0 - s.floor) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
+        };
+        let mut start = 0;
+        for stage in &self.stages {
+            let end = start + stage.steps();
+            if let Some(peak) = stage.peak.filter(|_| (start..end).contains(&step)) {
+                return cosine(peak, (step - start) as f64 / stage.steps() as f64);
+            }
+            start = end;
+        }
+        if step < s.warmup {
+            return s.peak * (step + 1) as f64 / s.warmup as f64;
+        }
+        let steps: usize = self.stages.iter().filter(|stage| stage.peak.is_none()).map(Stage::steps).sum();
+        cosine(s.peak, (step - s.warmup) as f64 / steps.saturating_sub(s.warmup).max(1) as f64)
+    }
+
+    /// The stage of a step.
+    #[must_use]
+    pub fn stage(&self, step: usize) -> Option<&Stage> {
+        let mut start = 0;
+        self.stages.iter().find(|stage| {
+            start += stage.steps();
+            step < start
+        })
+    }
 }
 
 /// AdamW (arXiv 1711.05101) with linear warm-up and a cosine to a floor.
@@ -106,6 +198,13 @@ pub struct Stage {
     /// Share of sequences that are random tokens with repeated spans.
     #[serde(default)]
     pub copying: f64,
+    /// Share of facts that are asked as far back as the length allows.
+    #[serde(default)]
+    pub far: f64,
+    /// A learning rate of its own: the schedule of the stages before has ended, and a cosine from this rate to the same
+    /// floor spans this stage.
+    #[serde(default)]
+    pub peak: Option<f64>,
 }
 
 /// A point of the training curve.
@@ -155,26 +254,18 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Steps of all stages.
+    /// What is trained on, in which order.
     #[must_use]
-    pub fn steps(&self) -> usize {
-        self.stages.iter().map(Stage::steps).sum()
-    }
-
-    /// Tokens of all stages.
-    #[must_use]
-    pub fn tokens(&self) -> Tokens {
-        Tokens(self.stages.iter().map(|stage| stage.steps() * stage.length * stage.batch).sum())
-    }
-
-    /// The stage of a step.
-    #[must_use]
-    pub fn stage(&self, step: usize) -> Option<&Stage> {
-        let mut start = 0;
-        self.stages.iter().find(|stage| {
-            start += stage.steps();
-            step < start
-        })
+    pub fn course(&self) -> Course {
+        Course {
+            text: self.text.clone(),
+            seed: self.seed,
+            optimizer: self.optimizer.clone(),
+            weights: self.weights.clone(),
+            facts: self.facts.clone(),
+            stages: self.stages.clone(),
+            save_every: self.save_every,
+        }
     }
 
     /// The first key that is out of its range, and what is expected of it.
@@ -214,4 +305,4 @@ impl Recipe {
     }
 }
 
-const HINT: &str = "`models/reference/rope-2k.yaml` is a recipe that works";
+const HINT: &str = "`models/reference/2k.yaml` is a recipe that works";

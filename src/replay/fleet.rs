@@ -1,0 +1,141 @@
+//! The checkpoints of a scenario as an [`Engine`]: each method gets weights that know it, adapted where a cell asks for it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use tch::Device;
+
+use super::{Checkpoint, Replay, ReplayError, training};
+use crate::checkpoint::{Config, hash_files};
+use crate::measurement::{Cell, CellId};
+use crate::positions::{Method, Scheme};
+use crate::recipe::Adaptation;
+use crate::scenario::{AdaptationPlan, Scenario};
+use crate::subject::{Engine, Subject, SubjectError};
+use crate::text::TextError;
+
+/// A change of what the adaptation does makes earlier results invalid; this number keeps them apart.
+const ADAPTATION_VERSION: u32 = 1;
+
+/// All weights of a scenario.
+pub struct Fleet {
+    main: Rc<Checkpoint>,
+    others: BTreeMap<Scheme, Rc<Checkpoint>>,
+    folders: BTreeMap<Scheme, PathBuf>,
+    folder: PathBuf,
+    plan: Option<AdaptationPlan>,
+    cache: PathBuf,
+    adapted: RefCell<BTreeMap<CellId, Rc<Checkpoint>>>,
+    notify: Box<dyn Fn(&str)>,
+    device: Device,
+}
+
+impl Fleet {
+    /// Loads the checkpoints of a scenario. Adapted weights are kept under `cache`, each in a folder named by the hash of
+    /// all that decides them; `notify` hears when an adaptation begins and ends.
+    ///
+    /// # Errors
+    /// [`ReplayError`] where a checkpoint cannot be read, or its tokenizer is not that of the main one.
+    pub fn load(
+        scenario: &Scenario,
+        device: Device,
+        cache: &Path,
+        notify: impl Fn(&str) + 'static,
+    ) -> Result<Self, ReplayError> {
+        let mut others = BTreeMap::new();
+        for (scheme, dir) in &scenario.checkpoints {
+            same_tokenizer(&scenario.checkpoint, dir)?;
+            others.insert(*scheme, Rc::new(Checkpoint::load(dir, device)?));
+        }
+        Ok(Self {
+            main: Rc::new(Checkpoint::load(&scenario.checkpoint, device)?),
+            others,
+            folders: scenario.checkpoints.clone(),
+            folder: scenario.checkpoint.clone(),
+            plan: scenario.adaptation.clone(),
+            cache: cache.to_owned(),
+            adapted: RefCell::default(),
+            notify: Box::new(notify),
+            device,
+        })
+    }
+
+    fn weights(&self, cell: &Cell) -> Result<Rc<Checkpoint>, ReplayError> {
+        if cell.adapted.0 > 0 {
+            return self.adapted(cell);
+        }
+        Ok(Rc::clone(self.others.get(&cell.method.scheme()).unwrap_or(&self.main)))
+    }
+
+    /// The adapted weights of a cell: those of this process, those on disk, or made now.
+    fn adapted(&self, cell: &Cell) -> Result<Rc<Checkpoint>, ReplayError> {
+        if let Some(ready) = self.adapted.borrow().get(&cell.id()) {
+            return Ok(Rc::clone(ready));
+        }
+        let Some(plan) = &self.plan else {
+            return Err(ReplayError::Request("the scenario says nothing of `adaptation`".to_owned()));
+        };
+        let scheme = cell.method.scheme();
+        let from = self.folders.get(&scheme).unwrap_or(&self.folder);
+        let length = plan.length.0;
+        let (method, factor) = (cell.method.clone(), cell.factor.0);
+        let recipe = Adaptation::usual(from.clone(), method, factor, length, cell.adapted.0, plan.text.clone());
+        let dir = self.cache.join(identity(&recipe)?);
+        if !dir.join("model.safetensors").is_file() {
+            (self.notify)(&format!("adapting to {} in {}", cell.label(), dir.display()));
+            training::adapt(&recipe, &dir, self.device, |_| {})
+                .map_err(|error| ReplayError::Request(format!("the adaptation failed: {error}")))?;
+        }
+        let mut config = Config::read(from)?;
+        if scheme != Scheme::Any && scheme != config.heads.native.scheme() {
+            config.heads.native = cell.method.clone();
+        }
+        let ready = Rc::new(Checkpoint::load_with(&dir, config, self.device)?);
+        self.adapted.borrow_mut().insert(cell.id(), Rc::clone(&ready));
+        Ok(ready)
+    }
+}
+
+/// The hash of all that decides adapted weights, in 16 hexadecimal digits.
+fn identity(recipe: &Adaptation) -> Result<String, ReplayError> {
+    let text = std::fs::read(&recipe.text).map_err(|error| ReplayError::File {
+        action: "read",
+        path: recipe.text.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    // Paths do not decide anything; what is in the files does.
+    let mut nameless = recipe.clone();
+    (nameless.checkpoint, nameless.text) = (PathBuf::new(), PathBuf::new());
+    let words = serde_json::to_string(&nameless).map_err(|error| ReplayError::Request(error.to_string()))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&ADAPTATION_VERSION.to_le_bytes()).update(words.as_bytes()).update(&text);
+    for (name, hash) in hash_files(&recipe.checkpoint)? {
+        hasher.update(name.as_bytes()).update(hash.as_bytes());
+    }
+    Ok(hasher.finalize().to_hex()[..16].to_owned())
+}
+
+fn same_tokenizer(main: &Path, other: &Path) -> Result<(), ReplayError> {
+    let read = |dir: &Path| {
+        let path = dir.join("tokenizer.json");
+        std::fs::read(&path).map_err(|error| TextError::Read { path, source: error })
+    };
+    let both = read(main).and_then(|a| Ok((a, read(other)?)));
+    let (a, b) = both.map_err(|error| ReplayError::Request(error.to_string()))?;
+    if a == b {
+        return Ok(());
+    }
+    Err(ReplayError::Request(format!(
+        "`{}` has another tokenizer than `{}`\nhint: methods are compared on the same tokens, so all checkpoints must share one",
+        other.display(),
+        main.display()
+    )))
+}
+
+impl Engine for Fleet {
+    fn subject(&self, cell: &Cell) -> Result<Box<dyn Subject>, SubjectError> {
+        Ok(Box::new(Replay::new(self.weights(cell)?, cell.method.clone(), cell.factor)?))
+    }
+}
