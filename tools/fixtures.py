@@ -26,6 +26,7 @@ def main():
         ("biases", "biases.json: slopes, buckets, kernels and added vectors"),
         ("configs", "configs.json: what transformers makes of a config.json"),
         ("llama", "llama/*: tiny checkpoints with their logits"),
+        ("rope", "rope/*: one tiny model under every rope type, with and without a cache"),
         ("stats", "stats.json: SciPy and statsmodels"),
     ]:
         commands.add_parser(name, help=text)
@@ -61,6 +62,10 @@ def main():
         import fixtures_llama
 
         fixtures_llama.checkpoints(FIXTURES / "llama")
+    if arguments.command in ("all", "rope"):
+        import fixtures_rope
+
+        fixtures_rope.checkpoints(FIXTURES / "rope")
     if arguments.command == "reference-logits":
         import fixtures_llama
 

@@ -13,6 +13,8 @@ mod checkpoint;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
+#[cfg(feature = "libtorch")]
+mod parity;
 mod positions;
 #[cfg(feature = "libtorch")]
 mod replay;
