@@ -280,7 +280,11 @@ fn unseen(page: &mut Page, setting: &Setting, count: usize, first: Option<usize>
 }
 
 fn work(page: &mut Page, setting: &Setting, work: &Work) {
-    page.say(&format!("Positional work of one decoded token, over {} layers; share: flops against those of attention's scores and values.", setting.layers));
+    page.say(&format!(
+        "Positional work of one decoded token, over {} layers; the share is of attention's own flops, for scores and \
+         values.",
+        setting.layers
+    ));
     page.line(&format!(
         "{:>10}  {:>16}  {:>14}  {:>14}  {:>19}",
         "context", "learned lookups", "bytes read", "flops", "share of attention"

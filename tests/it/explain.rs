@@ -138,7 +138,7 @@ fn kerple_is_explained_at_its_initial_parameters() {
         let Facts::Kernel(kernel) = &explanation.mechanism else { panic!("no kernel") };
         assert_eq!((kernel.r1, kernel.r2), r);
         assert!(close(kernel.falls_by_e_at_trained, at, 1e-12) && close(kernel.falls_by_e_at, 4.0 * at, 1e-12));
-        assert!(text(&explanation).contains("Initial parameters, not trained ones"));
+        assert!(text(&explanation).contains("Initial parameters"));
     }
 }
 

@@ -7,8 +7,8 @@ use crate::positions::Bias;
 use crate::stats::Estimate;
 use crate::units::Tokens;
 
-/// At most so many heads have a line of their own.
-const MOST_HEADS: usize = 8;
+/// At most so many heads have a line of their own: as many as there are colours.
+const MOST_HEADS: usize = 5;
 /// At most so many pairs have a point of their own.
 const MOST_PAIRS: usize = 64;
 
@@ -90,7 +90,7 @@ fn of_pairs(setting: &Setting, name: &str, pairs: &[Pair]) -> (Axis, Vec<Drawn>)
     let stretch = vec![line(name, Pen::Deployed, points(&|pair| pair.stretch))];
     let (range, most) = (ratios(values(&turns)), values(&stretch).fold(setting.factor.0.max(1.0), f64::max));
     let mut drawn = vec![
-        (panel("How often a pair turns", "full turns within a length; the line is one turn", turns, Some(1.0)), range),
+        (panel("How often a pair turns", "full turns within a length", turns, Some(1.0)), range),
         (panel("How much it is slowed", "trained frequency / the method's", stretch, Some(1.0)), from_zero(most)),
     ];
     if pairs.iter().any(|pair| pair.fading.is_some()) {
@@ -149,14 +149,15 @@ fn biases(setting: &Setting, of: &[(String, Pen, &dyn Fn(f64) -> f64)]) -> Vec<D
 }
 
 fn falls(setting: &Setting, slopes: &Slopes) -> Vec<Drawn> {
-    let step = slopes.heads.len().div_ceil(MOST_HEADS).max(1);
-    let kernels: Vec<_> = slopes
-        .heads
-        .iter()
-        .step_by(step)
-        .map(|fall| {
+    let last = slopes.heads.len().saturating_sub(1);
+    let lines = last.min(MOST_HEADS - 1);
+    // Evenly spread, the first and the last among them.
+    let chosen = (0..=lines).filter_map(|i| slopes.heads.get(last * i / lines.max(1)));
+    let kernels: Vec<_> = chosen
+        .enumerate()
+        .map(|(i, fall)| {
             let slope = fall.slope;
-            (format!("head {}", fall.head), Pen::Other(fall.head - 1), move |distance: f64| -slope * distance)
+            (format!("head {}", fall.head), Pen::Other(i), move |distance: f64| -slope * distance)
         })
         .collect();
     let lines: Vec<(String, Pen, &dyn Fn(f64) -> f64)> =
