@@ -78,8 +78,12 @@ fn rotation(page: &mut Page, setting: &Setting, turning: &Turning) {
         listed(&turning.leaves),
         listed(&turning.leaves_unscaled),
     ));
-    if let Some(stretch) = turning.uniform_stretch {
-        page.say(&format!("All pairs are stretched by {}: positions are divided by it.", short(stretch)));
+    match turning.uniform_stretch {
+        Some(1.0) => page.say("No pair is stretched."),
+        Some(stretch) => {
+            page.say(&format!("All pairs are stretched by {}: positions are divided by it.", short(stretch)));
+        }
+        None => {}
     }
     let check = &turning.equivalence;
     page.say(&format!(
@@ -124,23 +128,24 @@ fn table(page: &mut Page, setting: &Setting, pairs: &[Pair], reach: f64) {
     let step = pairs.len().div_ceil(MOST_PAIRS);
     let reached = Tokens(reach.round() as usize);
     page.say(&format!(
-        "Turns: as trained within {}, and under the method over {reached} rotated positions at {}.{}",
+        "Periods in tokens. Then: as trained, within {}; now: under the method, over {reached} rotated positions at \
+         {}.{}",
         setting.trained,
         setting.target,
         if step > 1 { format!(" Every pair in {step} is shown.") } else { String::new() },
     ));
-    let fading = if fades { "  falls by e  left at target" } else { "" };
+    let fading = if fades { "  falls by e  left now" } else { "" };
     page.line(&format!(
-        "{:>4}  {:>14}  {:>14}  {:>10}  {:>10}  {:>8}{fading}  {}",
-        "pair", "period trained", "period", "turns then", "turns now", "stretch", "angles"
+        "{:>4}  {:>11}  {:>11}  {:>10}  {:>10}  {:>8}{fading}  {}",
+        "pair", "period then", "period now", "turns then", "turns now", "stretch", "angles"
     ));
     for pair in pairs.iter().step_by(step) {
         let period = |tokens: Option<f64>| tokens.map_or_else(|| "never".to_owned(), |t| decimal(t, 1));
         let fading = pair.fading.map_or_else(String::new, |fading| {
-            format!("  {:>10}  {:>14.6}", decimal(fading.falls_by_e_at, 1), fading.left_at_target)
+            format!("  {:>10}  {:>8.6}", decimal(fading.falls_by_e_at, 1), fading.left_at_target)
         });
         page.line(&format!(
-            "{:>4}  {:>14}  {:>14}  {:>10}  {:>10}  {:>8}{fading}  {}",
+            "{:>4}  {:>11}  {:>11}  {:>10}  {:>10}  {:>8}{fading}  {}",
             pair.index,
             period(pair.period_trained),
             period(pair.period),
