@@ -14,6 +14,8 @@ const MOST_PAIRS: usize = 64;
 
 /// A panel and the range of its vertical axis.
 type Drawn = (Panel, Scale);
+/// A bias over the distance, with its label and how it is drawn.
+type Labelled<'a> = (String, Pen, &'a dyn Fn(f64) -> f64);
 
 /// Draws an explanation as SVG.
 ///
@@ -136,7 +138,7 @@ fn weights(lines: Vec<Line>) -> Drawn {
 }
 
 /// Weights and penalties of a few biases, each with its label and pen.
-fn biases(setting: &Setting, of: &[(String, Pen, &dyn Fn(f64) -> f64)]) -> Vec<Drawn> {
+fn biases(setting: &Setting, of: &[Labelled<'_>]) -> Vec<Drawn> {
     let lines = |value: fn(f64) -> f64| -> Vec<Line> {
         of.iter()
             .map(|(label, pen, bias)| line(label, *pen, at_distances(setting, |d| Some(value(bias(d as f64))))))
@@ -160,7 +162,7 @@ fn falls(setting: &Setting, slopes: &Slopes) -> Vec<Drawn> {
             (format!("head {}", fall.head), Pen::Other(i), move |distance: f64| -slope * distance)
         })
         .collect();
-    let lines: Vec<(String, Pen, &dyn Fn(f64) -> f64)> =
+    let lines: Vec<Labelled<'_>> =
         kernels.iter().map(|(label, pen, bias)| (label.clone(), *pen, bias as &dyn Fn(f64) -> f64)).collect();
     biases(setting, &lines)
 }
