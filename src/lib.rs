@@ -8,6 +8,7 @@
 pub mod units;
 pub mod stats;
 pub mod positions;
+pub mod explain;
 pub mod measurement;
 pub mod findings;
 pub mod checkpoint;

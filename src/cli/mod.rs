@@ -2,6 +2,7 @@
 
 mod baseline;
 mod commands;
+mod explain;
 mod list;
 
 use std::path::PathBuf;
@@ -126,6 +127,8 @@ enum Command {
         #[command(flatten)]
         engine: Engine,
     },
+    /// Print what a positional method does at given lengths: its mechanism, and what it costs
+    Explain(explain::Arguments),
     /// Print the JSON schema (draft 7) of a scenario, for editors
     Schema,
     /// Print what there is

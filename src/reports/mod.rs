@@ -20,7 +20,7 @@ use crate::findings::Findings;
 use crate::measurement::{Cell, Outcome};
 use crate::units::Tokens;
 
-pub use charts::training_curve;
+pub use charts::{mechanism_chart, training_curve};
 pub use provenance::{Machine, Provenance};
 pub use story::Story;
 pub use terminal::terminal;

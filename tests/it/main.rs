@@ -10,6 +10,7 @@
 mod biases;
 mod blame;
 mod checkpoint;
+mod explain;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;

@@ -5,6 +5,7 @@
 //! every common colour blindness; shape, width and words repeat what a colour says.
 
 mod attention_mass;
+mod explain;
 mod grid;
 mod latency;
 mod lines;
@@ -20,6 +21,7 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor};
 
+pub use explain::mechanism_chart;
 pub use training_curve::training_curve;
 
 use super::figures::Figure;
