@@ -85,7 +85,7 @@ fn train(path: &Path, position: Option<&str>, out: Option<&Path>, engine: &Engin
 
     let mut recipe = Recipe::load(path)?;
     if let Some(position) = position {
-        recipe.model.position = method(position)?;
+        recipe.model.position = super::explain::method(position)?;
     }
     let device = device_named(engine.device.as_deref())?;
     let _ = prepare_threads(engine.threads);
@@ -119,17 +119,6 @@ fn adapt(path: &Path, out: Option<&Path>, engine: &Engine) -> anyhow::Result<u8>
 }
 
 #[cfg(feature = "libtorch")]
-/// A method as users write it: a name, or a name with parameters as YAML.
-fn method(text: &str) -> anyhow::Result<crate::positions::AnyMethod> {
-    use crate::positions::{AnyMethod, Method as _};
-
-    let method: AnyMethod = serde_yaml::from_str(text)
-        .with_context(|| format!("not a method: `{text}`\n  hint: one of {}", AnyMethod::NAMES.join(", ")))?;
-    method.check()?;
-    Ok(method)
-}
-
-#[cfg(feature = "libtorch")]
 fn logprobs(
     checkpoint: &Path,
     tokens: &Path,
@@ -149,7 +138,7 @@ fn logprobs(
     let checkpoint = Rc::new(Checkpoint::load(checkpoint, device)?);
     let (method, factor) = match configuration {
         None => checkpoint.config.declared.clone(),
-        Some((name, factor)) => (method(&name)?, Stretch(factor)),
+        Some((name, factor)) => (super::explain::method(&name)?, Stretch(factor)),
     };
     let replay = Replay::new(checkpoint, method, factor)?;
     let input: Box<dyn Read> = if tokens == Path::new("-") {

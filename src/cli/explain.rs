@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 }
 
 /// Reads a name, or a name with parameters as YAML.
-fn method(text: &str) -> anyhow::Result<AnyMethod> {
+pub(super) fn method(text: &str) -> anyhow::Result<AnyMethod> {
     if let Some(method) = AnyMethod::named(text.trim()) {
         return Ok(method);
     }

@@ -137,7 +137,7 @@ impl Check<'_> {
     fn methods(&mut self, written: &Written) {
         self.method("deployed.method", &written.deployed.method);
         if written.ablate.methods.is_empty() {
-            let hint = format!("write for example `methods: [{}]`", AnyMethod::NAMES.join(", "));
+            let hint = "write for example `methods: [none, ntk, yarn]`; `gyro list methods` names them all";
             self.wrong("ablate.methods", "no methods to compare", "at least one method", hint);
         }
         for (index, method) in written.ablate.methods.iter().enumerate() {
