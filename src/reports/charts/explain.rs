@@ -172,7 +172,7 @@ fn kernels(setting: &Setting, name: &str, kernel: &Kernel) -> Vec<Drawn> {
     let (trained, scaled) = (at(1.0), at(kernel.stretch));
     let value = |bias: &Bias, distance: f64| bias.kernel([kernel.r1, kernel.r2], distance).unwrap_or_default();
     let (then, now) = (|distance| value(&trained, distance), |distance| value(&scaled, distance));
-    biases(setting, &[("at first".to_owned(), Pen::Reference, &then), (name.to_owned(), Pen::Deployed, &now)])
+    biases(setting, &[("x1".to_owned(), Pen::Reference, &then), (name.to_owned(), Pen::Deployed, &now)])
 }
 
 fn buckets(setting: &Setting, name: &str, shared: &Shared) -> Vec<Drawn> {
