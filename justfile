@@ -19,10 +19,33 @@ build: setup
 diagnose SCENARIO *ARGS: build
     @cargo run --quiet -- diagnose "$@"
 
-# Train a reference model from its recipe.
+# Run every scenario in its full form; ends with the worst exit code.
+[no-exit-message]
+nightly *ARGS: build
+    @worst=0; \
+    for scenario in scenarios/*.yaml; do \
+        code=0; cargo run --quiet -- diagnose "$scenario" "$@" || code=$?; \
+        [ "$code" -le "$worst" ] || worst=$code; \
+    done; \
+    exit "$worst"
+
+# Run every scenario in its quick form; fails where one comes to no report.
+scenarios: build
+    @for scenario in scenarios/*.yaml; do \
+        out=target/quick/$(basename "$scenario" .yaml); rm -rf "$out"; \
+        cargo run --quiet -- diagnose "$scenario" --quick --out "$out" || [ $? -le 2 ]; \
+        [ -s "$out/findings.json" ] || exit 1; \
+    done
+
+# Train a reference model from its recipe: ./just train models/reference/2k.yaml --position alibi.
 [no-exit-message]
 train RECIPE *ARGS: build
     @cargo run --quiet -- train "$@"
+
+# Adapt a checkpoint to a retrofit by a short training.
+[no-exit-message]
+adapt RECIPE *ARGS: build
+    @cargo run --quiet -- adapt "$@"
 
 # Run any command of the program: ./just gyro list methods.
 [no-exit-message]

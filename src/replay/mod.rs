@@ -14,6 +14,7 @@ mod checkpoint;
 mod decoder;
 mod device;
 mod fleet;
+mod kernel;
 mod loss;
 mod positions;
 mod rotation;
@@ -25,6 +26,7 @@ pub use cache::Cache;
 pub use checkpoint::Checkpoint;
 pub use device::{device_name, device_named, prepare_threads, versions};
 pub use fleet::Fleet;
+pub use kernel::Kernel;
 pub use subject::{Phase, Replay};
 
 /// Elements of the largest temporary in blockwise work: 8 Mi elements, 32 MiB in single precision.

@@ -142,7 +142,7 @@ impl Scenario {
     /// The same question answered quickly, with wider intervals (`--quick`).
     ///
     /// Only the cross of the grid through the deployed cell, at most 4 documents with 3 deep windows each, no
-    /// attention, and latency in 3 blocks at 512 tokens and the trained length.
+    /// attention, latency in 3 blocks at 512 tokens and the trained length, and adaptations of at most 16 sequences.
     #[must_use]
     pub fn quick(mut self) -> Self {
         self.grid = GridShape::Cross;
@@ -150,6 +150,12 @@ impl Scenario {
         if self.probes.iter().any(|probe| *probe != ProbeName::Attention) {
             self.probes.retain(|probe| *probe != ProbeName::Attention);
             self.sizes.attention_documents = 0;
+        }
+        if let Some(plan) = &self.adaptation {
+            let most = Tokens(16 * plan.length.0);
+            self.deployed_adapted = self.deployed_adapted.min(most);
+            self.adapted.iter_mut().for_each(|tokens| *tokens = (*tokens).min(most));
+            self.adapted.dedup();
         }
         self.sizes.documents = self.sizes.documents.min(4);
         self.sizes.attention_documents = self.sizes.attention_documents.min(1);
