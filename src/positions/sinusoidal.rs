@@ -4,12 +4,14 @@
 //! Adds to each embedding a fixed vector of sines and cosines of the position; attention itself knows no positions.
 //!
 //! # Formula
-//! `p(t, 2i) = a sin(t f_i)`, `p(t, 2i + 1) = a cos(t f_i)` with `f_i = base^(-2i/width)` and `a = 1 / sqrt(width)`: the
-//! paper multiplies embeddings by `sqrt(width)` instead, which is the same up to the scale of the sum. With a factor `s`,
-//! `t / s` takes the place of `t` (position interpolation).
+//! `p(t, 2i) = a sin(t f_i)`, `p(t, 2i + 1) = a cos(t f_i)` with `f_i = base^(-2i/width)`. The paper has `a = 1` beside
+//! embeddings that begin with a standard deviation of 1 (`1 / sqrt(width)`, multiplied by `sqrt(width)`); Llama's begin
+//! with 0.02 and are not multiplied, so the same proportion is `a = 0.02`. With a factor `s`, `t / s` takes the place of `t`
+//! (position interpolation).
 //!
 //! # Parameters
-//! * `base` (above 1, default 10,000).
+//! * `base` (above 1, default 10,000);
+//! * `amplitude` (above 0, default 0.02): the `a` that the weights were trained with.
 //!
 //! # Where it breaks
 //! It needs weights that were trained with it. Positions beyond the trained length give vectors that no layer has met:
@@ -30,11 +32,13 @@ use crate::units::{Stretch, Tokens};
 pub struct Sinusoidal {
     /// The base of the frequencies.
     pub base: f64,
+    /// Multiplies the vectors.
+    pub amplitude: f64,
 }
 
 impl Default for Sinusoidal {
     fn default() -> Self {
-        Self { base: 10_000.0 }
+        Self { base: 10_000.0, amplitude: 0.02 }
     }
 }
 
@@ -48,7 +52,8 @@ impl Method for Sinusoidal {
     }
 
     fn check(&self) -> Result<(), MethodError> {
-        above("sinusoidal", "base", self.base, 1.0)
+        above("sinusoidal", "base", self.base, 1.0)?;
+        above("sinusoidal", "amplitude", self.amplitude, 0.0)
     }
 
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, _length: Tokens) -> Result<Mechanism, MethodError> {
@@ -57,7 +62,7 @@ impl Method for Sinusoidal {
                 .into_iter()
                 .map(|f| f / factor.0)
                 .collect(),
-            amplitude: (heads.width as f64).sqrt().recip(),
+            amplitude: self.amplitude,
         }))
     }
 

@@ -81,6 +81,17 @@ fn every_shipped_scenario_loads() {
 }
 
 #[test]
+fn every_method_is_measured_in_some_scenario() {
+    let used: BTreeSet<&str> = yaml_files("scenarios")
+        .iter()
+        .flat_map(|path| load(path).unwrap_or_else(|error| panic!("{error}")).methods)
+        .map(|method| method.name())
+        .collect();
+    let unused: Vec<&&str> = AnyMethod::NAMES.iter().filter(|name| !used.contains(*name)).collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
+#[test]
 fn every_broken_scenario_says_what_is_wrong_where_and_what_to_do() {
     for path in yaml_files("tests/broken") {
         let error = load(&path).expect_err(&path.display().to_string());
