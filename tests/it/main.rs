@@ -11,6 +11,8 @@ mod biases;
 mod blame;
 mod checkpoint;
 mod explain;
+#[cfg(feature = "libtorch")]
+mod fleet;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
