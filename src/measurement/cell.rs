@@ -45,6 +45,7 @@ pub struct Cell {
     pub adapted: Tokens,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
 fn is_none(tokens: &Tokens) -> bool {
     tokens.0 == 0
 }

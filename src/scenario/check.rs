@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::error::{Mistake, ScenarioError};
-use super::written::{Written, WrittenSizes, WrittenTolerance};
+use super::written::{Axes, Written, WrittenSizes, WrittenTolerance};
 use super::yaml::Source;
 use super::{AdaptationPlan, GridShape, ProbeName, Scenario, Sizes, Tolerance};
 use crate::checkpoint::Config;
@@ -44,19 +44,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
 
     let WrittenSizes { documents: count, short_windows, attention_documents, attention_every, .. } = written.sizes;
     let deployed = (written.deployed.method, Stretch(written.deployed.factor));
-    let mut methods = written.ablate.methods;
-    if !methods.contains(&deployed.0) {
-        methods.insert(0, deployed.0.clone());
-    }
-    let mut factors: Vec<Stretch> = written.ablate.factors.into_iter().map(Stretch).collect();
-    if !factors.contains(&deployed.1) {
-        factors.push(deployed.1);
-    }
-    factors.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut adapted: Vec<Tokens> = written.ablate.adapted.into_iter().map(Tokens).collect();
-    adapted.push(Tokens(written.deployed.adapted));
-    adapted.sort_unstable();
-    adapted.dedup();
+    let (methods, factors, adapted) = axes(written.ablate, &deployed, Tokens(written.deployed.adapted));
     let answered = || written.probes.iter().filter_map(|probe| probe.question()).collect();
     Ok(Scenario {
         name: source.path().file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -91,6 +79,27 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         seed: written.seed,
         expect: written.expect.into_iter().map(|(question, cause)| (question, cause.axis)).collect(),
     })
+}
+
+/// The axes of the grid, each with the deployed value; factors and tokens ascend.
+fn axes(
+    ablate: Axes,
+    (method, factor): &(AnyMethod, Stretch),
+    adapted: Tokens,
+) -> (Vec<AnyMethod>, Vec<Stretch>, Vec<Tokens>) {
+    let mut methods = ablate.methods;
+    if !methods.contains(method) {
+        methods.insert(0, method.clone());
+    }
+    let mut factors: Vec<Stretch> = ablate.factors.into_iter().map(Stretch).collect();
+    if !factors.contains(factor) {
+        factors.push(*factor);
+    }
+    factors.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut tokens: Vec<Tokens> = ablate.adapted.into_iter().map(Tokens).chain([adapted]).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    (methods, factors, tokens)
 }
 
 /// The mechanism of a checkpoint's weights; RoPE where its configuration cannot be read, which loading will say.

@@ -132,7 +132,7 @@ fn alibi_has_the_slopes_of_bloom_and_mpt_for_any_number_of_heads() {
 fn alibi_has_the_published_slopes() {
     let eight: Vec<f64> = (1..=8).map(|k| f64::from(k).exp2().recip()).collect();
     assert_eq!(slopes(8), eight);
-    let rest = [0.707_107, 0.353_553, 0.176_777, 0.088_388];
+    let rest = [std::f64::consts::FRAC_1_SQRT_2, 0.353_553, 0.176_777, 0.088_388];
     for (got, expected) in slopes(12).iter().zip(eight.iter().chain(&rest)) {
         assert_close(*got, *expected, 1e-5, "12 heads");
     }
