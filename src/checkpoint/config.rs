@@ -145,7 +145,10 @@ fn own_positions(top: Keys<'_>) -> Result<(AnyMethod, Stretch), CheckpointError>
 
 /// The mechanism that a declared method belongs to: RoPE for all of its scalings.
 fn native(method: &AnyMethod) -> AnyMethod {
-    if method.scheme() == Scheme::Rotary { AnyMethod::Rope(Rope::default()) } else { method.clone() }
+    match method.scheme() {
+        Scheme::Rotary | Scheme::Any => AnyMethod::Rope(Rope::default()),
+        _ => method.clone(),
+    }
 }
 
 /// Refuses what would silently change the graph that the replay runs.

@@ -18,7 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HeadShape, Mechanism, Method, MethodError, Scheme};
+use super::{AnyMethod, HeadShape, Mechanism, Method, MethodError, Rope, Scheme};
 use crate::units::{Stretch, Tokens};
 
 /// The unscaled model.
@@ -36,7 +36,11 @@ impl Method for None {
     }
 
     fn mechanism(&self, heads: &HeadShape, _factor: Stretch, length: Tokens) -> Result<Mechanism, MethodError> {
-        heads.native.mechanism(heads, Stretch::ONE, length)
+        match &heads.native {
+            // Weights that are said to be trained with "the model as it was trained" are plain RoPE's.
+            AnyMethod::None(_) => Rope::default().mechanism(heads, Stretch::ONE, length),
+            native => native.mechanism(heads, Stretch::ONE, length),
+        }
     }
 
     fn learned(&self, heads: &HeadShape) -> usize {

@@ -46,7 +46,7 @@ fn loss(fleet: &Fleet, cell: &Cell) -> f64 {
 
 #[test]
 fn a_cell_gets_weights_that_know_its_method() {
-    let (scenario, cache) = scenario("kinds", "[ntk, alibi, t5]");
+    let (scenario, cache) = scenario("kinds", "[none, ntk, alibi, t5]");
     let fleet = Fleet::load(&scenario, Device::Cpu, &cache, |_| {}).unwrap();
     let cell = |name: &str, adapted: usize| Cell::grid(method(name), Stretch(4.0)).after(Tokens(adapted));
     let cells = scenario.cells();
@@ -57,6 +57,8 @@ fn a_cell_gets_weights_that_know_its_method() {
     assert_eq!(scenario.training_of(&cell("alibi", 128)), Training::Adapted);
     let refused = fleet.subject(&cell("t5", 0)).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(refused.contains("needs weights trained with it"), "{refused}");
+    let unscaled = Cell::unscaled().after(Tokens(128));
+    assert!(cells.contains(&unscaled), "more training without any scaling is a cell of its own");
     for cell in cells {
         assert!(loss(&fleet, &cell).is_finite(), "{}", cell.label());
     }

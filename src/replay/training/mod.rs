@@ -20,7 +20,7 @@ use super::checkpoint::{POSITIONS, Weights, read_tensors};
 use super::positions::{Positions, Run};
 use super::{Checkpoint, ReplayError};
 use crate::checkpoint::Config;
-use crate::positions::{AnyMethod, Method};
+use crate::positions::{AnyMethod, Method, Scheme};
 use crate::recipe::{Adaptation, Course, CurvePoint, Recipe};
 use crate::text::{Kind as TokenKind, TextError, Tokenizer};
 use crate::units::{Seconds, Stretch, Tokens};
@@ -120,7 +120,8 @@ pub fn adapt(
     let of = |json: &str| Config::parse(json).map_err(|error| TrainingError::Replay(ReplayError::Config(error)));
     let original = of(&text)?;
     let mut config = original.clone();
-    let foreign = recipe.method.scheme() != original.heads.native.scheme();
+    let scheme = recipe.method.scheme();
+    let foreign = scheme != Scheme::Any && scheme != original.heads.native.scheme();
     if foreign {
         config.heads.native = recipe.method.clone();
     }
