@@ -32,6 +32,7 @@ fn shape(method: &AnyMethod) -> HeadShape {
 
 fn kernels(criterion: &mut Criterion) {
     let _ = gyro::replay::prepare_threads(None);
+    let device = gyro::replay::device_named(None).unwrap();
     for (phase, decode) in [("prefill", false), ("decode", true)] {
         for part in ["apply", "attend"] {
             let mut group = criterion.benchmark_group(format!("{phase}/{part}"));
@@ -41,7 +42,7 @@ fn kernels(criterion: &mut Criterion) {
                 let heads = shape(&method);
                 for length in LENGTHS {
                     let mechanism = method.mechanism(&heads, Stretch(4.0), Tokens(length)).unwrap();
-                    let kernel = Kernel::new(mechanism, &heads, length, decode).unwrap();
+                    let kernel = Kernel::new(mechanism, &heads, length, decode, device).unwrap();
                     group.throughput(Throughput::Elements(if decode { 1 } else { length as u64 }));
                     group.bench_function(BenchmarkId::new(name, length), |bencher| {
                         bencher.iter(|| {

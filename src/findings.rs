@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::measurement::label;
 use crate::stats::Estimate;
+use crate::units::{Stretch, Tokens};
 
 /// The version of the format; raised when a name changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -322,8 +324,35 @@ pub struct Rejected {
     pub method: String,
     /// Its best factor.
     pub factor: f64,
+    /// Tokens of adaptation of its best cell.
+    #[serde(default)]
+    pub adapted: usize,
     /// Reasons with their numbers.
     pub because: Vec<String>,
+}
+
+impl CellSummary {
+    /// The cell as cells are written.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.method, Tokens(self.adapted), Stretch(self.factor))
+    }
+}
+
+impl Recommendation {
+    /// The cell to deploy, as cells are written.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.method, Tokens(self.adapted), Stretch(self.factor))
+    }
+}
+
+impl Rejected {
+    /// The method at its best, as cells are written.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.method, Tokens(self.adapted), Stretch(self.factor))
+    }
 }
 
 /// What the scenario expected of one question, and what was found.

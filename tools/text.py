@@ -23,6 +23,7 @@ SOURCE = "Django==5.2.8"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = 13  # words; the n-gram length by which GPT-3's authors detected contamination (arXiv 2005.14165, appendix C)
 HELD_OUT_BYTES = 560_000
+ADAPTATION_BYTES = 600_000
 
 
 def fetch(folder: pathlib.Path) -> pathlib.Path:
@@ -71,6 +72,9 @@ def main() -> None:
         text = "\n\n".join(kept)[:HELD_OUT_BYTES]
         reference = ROOT / "models" / "reference"
         (reference / "held-out.txt").write_text(text, encoding="utf-8")
+        # What retrofits are adapted on: the beginning of the training text, cut between two paragraphs.
+        adaptation = train_text[: train_text.rfind("\n\n", 0, ADAPTATION_BYTES)] + "\n"
+        (reference / "adaptation.txt").write_text(adaptation, encoding="utf-8")
         (reference / "held-out.LICENSE").write_text(licence, encoding="utf-8")
         print(f"held out: {len(held_out)} pages, {len(text):,} characters kept", file=sys.stderr)
 

@@ -2,8 +2,6 @@
 
 use crate::findings::{Axis, Cause, Question, Recommendation, Ruling, Verdict};
 
-use crate::units::Tokens;
-
 use super::Evidence;
 use super::words::{amount, share};
 
@@ -25,20 +23,12 @@ pub(super) fn answer(
                     evidence.scenario.target
                 )
             } else if worse.iter().any(quality) {
-                format!("{first} Deploy {} instead.", named(best))
+                format!("{first} Deploy {} instead.", best.label())
             } else {
                 first
             }
         }
         _ => first,
-    }
-}
-
-fn named(best: &Recommendation) -> String {
-    let label = if best.factor == 1.0 { best.method.clone() } else { format!("{} x{}", best.method, best.factor) };
-    match best.adapted {
-        0 => label,
-        tokens => format!("{label}, adapted {} tokens,", Tokens(tokens)),
     }
 }
 

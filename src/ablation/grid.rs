@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::findings::{GridCell, GridSummary};
-use crate::measurement::Cell;
 use crate::stats::{mean, two_way};
 use crate::units::Stretch;
 
@@ -30,20 +29,12 @@ fn summary(board: &Board) -> GridSummary {
 fn cell(board: &Board, entry: &Entry) -> Option<GridCell> {
     let values = entry.damage.measured()?;
     Some(GridCell {
-        method: method_of(entry.cell),
+        method: entry.cell.row(),
         factor: entry.cell.factor.0,
         value: board.interval(&raw(board, values))?,
         change: board.change(board.interval(values)?),
         ruling: board.ruling(entry.cell),
     })
-}
-
-/// The row of a cell: its method, and how long it was adapted.
-fn method_of(cell: &Cell) -> String {
-    match cell.adapted.0 {
-        0 => cell.method.label(),
-        _ => format!("{}, adapted {}", cell.method.label(), cell.adapted),
-    }
 }
 
 type Effects = BTreeMap<String, f64>;
@@ -56,7 +47,7 @@ fn effects(board: &Board) -> Option<(Effects, Effects)> {
     let mut by_factor: Vec<(Stretch, BTreeMap<String, f64>)> = Vec::new();
     for entry in board.entries.iter().filter(|entry| entry.cell.factor != Stretch::ONE) {
         let Some(change) = entry.damage.measured().and_then(mean) else { continue };
-        let label = method_of(entry.cell);
+        let label = entry.cell.row();
         match by_factor.iter_mut().find(|(factor, _)| *factor == entry.cell.factor) {
             Some((_, changes)) => {
                 changes.insert(label, sign * change);

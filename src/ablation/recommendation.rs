@@ -127,5 +127,5 @@ fn reject(evidence: &Evidence, boards: &[&Board], best: &Cell, first: &Cell) -> 
             number(winner.total)
         ));
     }
-    Rejected { method: first.method.name().to_owned(), factor: cell.factor.0, because }
+    Rejected { method: first.method.name().to_owned(), factor: cell.factor.0, adapted: cell.adapted.0, because }
 }

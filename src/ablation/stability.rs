@@ -15,6 +15,9 @@ use super::board::ruling;
 use super::rows::{Bin, profile};
 use super::words::{amount, number};
 
+/// More cells than these are counted, not named: the table has them all.
+const MOST_NAMED: usize = 4;
+
 type Profile = BTreeMap<Bin, BTreeMap<u32, f64>>;
 
 /// One row for each measured cell of the grid that has a loss by position.
@@ -114,8 +117,13 @@ pub(super) fn sentence(evidence: &Evidence, table: &[Stability]) -> Option<Strin
     let open: Vec<String> = open.collect();
     let mut parts = Vec::new();
     for (what, who) in [("breaks", &broken), ("holds", &holding), ("undecided", &open)] {
-        if !who.is_empty() {
-            parts.push(format!("{what}: {}", who.join("; ")));
+        match who.len() {
+            0 => {}
+            count if count > MOST_NAMED => {
+                let first: Vec<&str> = who.iter().take(MOST_NAMED).map(String::as_str).collect();
+                parts.push(format!("{what}: {}; and {} more", first.join("; "), count - MOST_NAMED));
+            }
+            _ => parts.push(format!("{what}: {}", who.join("; "))),
         }
     }
     let trained = evidence.scenario.trained;

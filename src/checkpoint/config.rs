@@ -82,6 +82,16 @@ impl Config {
         Self::parse_file(Path::new("config.json"), text)
     }
 
+    /// The configuration of the same weights after a training under a method: another mechanism becomes theirs, a scaling of
+    /// their own does not.
+    #[must_use]
+    pub fn with_native(mut self, method: &AnyMethod) -> Self {
+        if ![Scheme::Any, self.heads.native.scheme()].contains(&method.scheme()) {
+            self.heads.native = method.clone();
+        }
+        self
+    }
+
     fn parse_file(path: &Path, text: &str) -> Result<Self, CheckpointError> {
         let map: Map<String, Value> =
             serde_json::from_str(text).map_err(|source| CheckpointError::Json { path: path.to_owned(), source })?;

@@ -192,18 +192,18 @@ pub fn explain(setting: &Setting) -> Result<Explanation, ExplainError> {
     setting.check()?;
     let shape = setting.shape();
     let unscaled = AnyMethod::unscaled().mechanism(&shape, Stretch::ONE, setting.trained)?;
+    let scaled = setting.mechanism(setting.target)?;
     Ok(Explanation {
         method: setting.method.label(),
         summary: setting.method.summary(),
-        mechanism: facts(setting, &unscaled)?,
-        learned: setting.method.learned(&shape),
+        learned: scaled.learned_shape(&shape).map_or(0, |[rows, columns]| rows * columns),
+        mechanism: facts(setting, &unscaled, scaled)?,
         work: work::of(setting)?,
         setting: setting.clone(),
     })
 }
 
-fn facts(setting: &Setting, unscaled: &Mechanism) -> Result<Facts, ExplainError> {
-    let scaled = setting.mechanism(setting.target)?;
+fn facts(setting: &Setting, unscaled: &Mechanism, scaled: Mechanism) -> Result<Facts, ExplainError> {
     let follows_length = scaled != setting.mechanism(setting.trained)?;
     Ok(match (unscaled, scaled) {
         (Mechanism::Rotate(from), Mechanism::Rotate(to)) => {

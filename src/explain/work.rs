@@ -1,8 +1,9 @@
 //! What positions cost while one token is decoded, as a function of the context.
 //!
 //! # Counting rules
-//! A step at context `n` reads `n` keys, its own among them; keys are cached as their layer uses them. Counted is only
-//! what the method adds to attention, over all layers, in an engine that computes nothing twice within a step:
+//! A step at context `n` reads `n` keys, its own among them. Keys are cached after their rotation, also where later ones
+//! rotate otherwise; Self-Extend's are cached before it, since each query sees them under two (its authors' code and the
+//! replay do so). Counted is only what the method adds to attention, over all layers, nothing twice within a step:
 //! * a *learned lookup* is the read of one learned value, each layer and head for itself;
 //! * *bytes* are 4 for each value read, learned or from a table of fixed ones (cosines, slopes, bucket numbers);
 //! * *flops*: each of `+ - x / min exp ln pow` is one.
@@ -13,8 +14,7 @@
 //! |---|---|---|---|
 //! | rotation | 0 | `r y` (cosines and sines of one position) | `6 H r y`: 4 products and 2 sums a pair, query and key |
 //! | with decay | 0 | `2 r y` | `8 H r y`: a product more for each dimension |
-//! | angles that follow the length | 0 | `n r y` | `3 H r y (n + 1)`: every cached key is turned anew |
-//! | grouped positions | 0 | `3 r y`: exact for both, a grouped one each | `12 H r y`: both are turned twice |
+//! | grouped positions | 0 | `2 r y (n + 1)`: exact and grouped, for the query and all keys | `6 H r y (n + 1)`: all are turned twice |
 //! | slopes | 0 | `H y` | `2 H n y`: product, sum |
 //! | power kernel | `2 H y` | `2 H y` | `3 H n y`: power, product, sum |
 //! | logarithmic kernel | `2 H y` | `2 H y` | `5 H n y`: product, sum, logarithm, product, sum |
@@ -90,9 +90,7 @@ pub(super) fn of(setting: &Setting) -> Result<Work, ExplainError> {
 }
 
 fn step(setting: &Setting, context: usize) -> Result<Step, ExplainError> {
-    let mechanism = setting.mechanism(Tokens(context))?;
-    let before = setting.mechanism(Tokens(context.saturating_sub(1).max(1)))?;
-    let cost = cost(setting, context, &mechanism, mechanism != before);
+    let cost = cost(setting, context, &setting.mechanism(Tokens(context))?);
     let attention = 4 * setting.width() * context * setting.layers;
     Ok(Step {
         context: Tokens(context),
@@ -103,9 +101,8 @@ fn step(setting: &Setting, context: usize) -> Result<Step, ExplainError> {
     })
 }
 
-/// The rules of this module's documentation; `moved` is whether the mechanism at this context is another one than at
-/// the one before.
-fn cost(setting: &Setting, n: usize, mechanism: &Mechanism, moved: bool) -> Cost {
+/// The rules of this module's documentation.
+fn cost(setting: &Setting, n: usize, mechanism: &Mechanism) -> Cost {
     let (heads, layers, width) = (setting.heads, setting.layers, setting.width());
     let free = |values, flops| Cost { lookups: 0, values, flops };
     match mechanism {
@@ -113,15 +110,14 @@ fn cost(setting: &Setting, n: usize, mechanism: &Mechanism, moved: bool) -> Cost
         Mechanism::Rotate(rotation) => {
             let turned = 2 * rotation.inverse_frequencies.iter().filter(|frequency| **frequency > 0.0).count();
             let dimensions = heads * turned * layers;
-            match (moved, &rotation.decay) {
-                (true, _) => free(n * turned * layers, 3 * dimensions * (n + 1)),
-                (false, None) => free(turned * layers, 6 * dimensions),
-                (false, Some(_)) => free(2 * turned * layers, 8 * dimensions),
+            match &rotation.decay {
+                None => free(turned * layers, 6 * dimensions),
+                Some(_) => free(2 * turned * layers, 8 * dimensions),
             }
         }
         Mechanism::Group(grouping) => {
             let turned = 2 * grouping.rotation.inverse_frequencies.len();
-            free(3 * turned * layers, 12 * heads * turned * layers)
+            free(2 * turned * layers * (n + 1), 6 * heads * turned * layers * (n + 1))
         }
         Mechanism::Bias(bias) => {
             let scores = heads * n * layers;

@@ -108,20 +108,32 @@ impl Cell {
         CellId(blake3::hash(self.canonical().as_bytes()).to_hex()[..12].to_owned())
     }
 
+    /// The cell without its factor, which is its row in a table of factors: `yarn`, `yarn (adapted 400,000 tokens)`.
+    #[must_use]
+    pub fn row(&self) -> String {
+        row(&self.method.label(), self.adapted)
+    }
+
     /// A short label for people: `yarn x4`, `none`, `none, truncated context`.
     #[must_use]
     pub fn label(&self) -> String {
-        let mut label = self.method.label();
-        if self.factor != Stretch::ONE {
-            label = format!("{label} x{}", self.factor);
-        }
-        if !is_none(&self.adapted) {
-            label = format!("{label}, adapted {} tokens", self.adapted);
-        }
+        let label = label(&self.method.label(), self.adapted, self.factor);
         match self.arm {
             Arm::Grid => label,
             Arm::Truncated => format!("{label}, truncated context"),
             Arm::Latency => format!("latency of {label}"),
         }
     }
+}
+
+/// A method after so many tokens of adaptation.
+fn row(method: &str, adapted: Tokens) -> String {
+    if is_none(&adapted) { method.to_owned() } else { format!("{method} (adapted {adapted} tokens)") }
+}
+
+/// How a method, its adaptation and its factor are written for people, wherever they stand.
+#[must_use]
+pub fn label(method: &str, adapted: Tokens, factor: Stretch) -> String {
+    let row = row(method, adapted);
+    if factor == Stretch::ONE { row } else { format!("{row} x{factor}") }
 }

@@ -41,10 +41,6 @@ impl Method for Absolute {
         Ok(Mechanism::Add(Vectors::Learned { rows: heads.trained.0, stretch: factor.0 }))
     }
 
-    fn learned(&self, heads: &HeadShape) -> usize {
-        heads.trained.0 * heads.width
-    }
-
     fn is_unscaled_at_one(&self) -> bool {
         false
     }

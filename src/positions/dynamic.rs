@@ -21,9 +21,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ntk::raised;
-use super::rope::inverse_frequencies;
-use super::{HeadShape, Mechanism, Method, MethodError, Rotation};
+use super::ntk::stretched;
+use super::{HeadShape, Mechanism, Method, MethodError};
 use crate::units::{Stretch, Tokens};
 
 /// NTK scaling by the current length.
@@ -43,8 +42,7 @@ impl Method for Dynamic {
 
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, length: Tokens) -> Result<Mechanism, MethodError> {
         let alpha = alpha(factor.0, length.as_f64() / heads.trained.as_f64());
-        let theta = raised(heads.theta, heads.rotary_dim, alpha);
-        Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
+        Ok(stretched(heads, alpha))
     }
 
     fn is_unscaled_at_one(&self) -> bool {

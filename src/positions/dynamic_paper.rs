@@ -18,9 +18,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ntk::raised;
-use super::rope::inverse_frequencies;
-use super::{HeadShape, Mechanism, Method, MethodError, Rotation};
+use super::ntk::stretched;
+use super::{HeadShape, Mechanism, Method, MethodError};
 use crate::units::{Stretch, Tokens};
 
 /// NTK scaling with the stretch of the current length.
@@ -35,8 +34,7 @@ impl Method for DynamicPaper {
 
     fn mechanism(&self, heads: &HeadShape, _factor: Stretch, length: Tokens) -> Result<Mechanism, MethodError> {
         let stretch = (length.as_f64() / heads.trained.as_f64()).max(1.0);
-        let theta = raised(heads.theta, heads.rotary_dim, stretch);
-        Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
+        Ok(stretched(heads, stretch))
     }
 
     /// The factor changes nothing at all, but the length does.

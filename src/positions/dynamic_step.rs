@@ -20,9 +20,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ntk::raised;
-use super::rope::inverse_frequencies;
-use super::{HeadShape, Mechanism, Method, MethodError, Rotation};
+use super::ntk::stretched;
+use super::{HeadShape, Mechanism, Method, MethodError};
 use crate::units::{Stretch, Tokens};
 
 /// NTK scaling by the current length, in powers of two.
@@ -38,8 +37,7 @@ impl Method for DynamicStep {
     fn mechanism(&self, heads: &HeadShape, _factor: Stretch, length: Tokens) -> Result<Mechanism, MethodError> {
         let lengths = length.as_f64() / heads.trained.as_f64();
         let alpha = ((lengths.log2() + 1.0).ceil().exp2() - 1.0).max(1.0);
-        let theta = raised(heads.theta, heads.rotary_dim, alpha);
-        Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
+        Ok(stretched(heads, alpha))
     }
 
     /// The factor changes nothing at all, but the length does.

@@ -20,9 +20,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::dynamic::alpha;
-use super::ntk::raised;
-use super::rope::inverse_frequencies;
-use super::{HeadShape, Mechanism, Method, MethodError, Rotation};
+use super::ntk::stretched;
+use super::{HeadShape, Mechanism, Method, MethodError};
 use crate::units::{Stretch, Tokens};
 
 /// Dynamic NTK scaling frozen at the target length.
@@ -36,7 +35,6 @@ impl Method for DynamicVllm {
     }
 
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, _length: Tokens) -> Result<Mechanism, MethodError> {
-        let theta = raised(heads.theta, heads.rotary_dim, alpha(factor.0, factor.0));
-        Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
+        Ok(stretched(heads, alpha(factor.0, factor.0)))
     }
 }

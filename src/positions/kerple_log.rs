@@ -40,10 +40,6 @@ impl Method for KerpleLog {
         Ok(Mechanism::Bias(Bias::Log { stretch: factor.0 }))
     }
 
-    fn learned(&self, heads: &HeadShape) -> usize {
-        2 * heads.heads
-    }
-
     fn is_unscaled_at_one(&self) -> bool {
         false
     }

@@ -41,10 +41,6 @@ impl Method for KerplePower {
         Ok(Mechanism::Bias(Bias::Power { stretch: factor.0 }))
     }
 
-    fn learned(&self, heads: &HeadShape) -> usize {
-        2 * heads.heads
-    }
-
     fn is_unscaled_at_one(&self) -> bool {
         false
     }

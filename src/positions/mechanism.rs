@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Bias;
+use super::{Bias, HeadShape};
 
 /// What a decoder does with positions.
 ///
@@ -19,6 +19,21 @@ pub enum Mechanism {
     Bias(Bias),
     /// A vector that depends on the position is added to the token's embedding.
     Add(Vectors),
+}
+
+impl Mechanism {
+    /// The shape of what the mechanism learns: `[buckets, heads]`, `[2, heads]` or `[rows, width]`; nothing where it learns
+    /// nothing.
+    #[must_use]
+    pub fn learned_shape(&self, heads: &HeadShape) -> Option<[usize; 2]> {
+        match self {
+            Self::Nothing | Self::Rotate(_) | Self::Group(_) => None,
+            Self::Bias(Bias::Linear { .. }) | Self::Add(Vectors::Sinusoidal { .. }) => None,
+            Self::Bias(Bias::Learned(buckets)) => Some([buckets.count(), heads.heads]),
+            Self::Bias(Bias::Power { .. } | Bias::Log { .. }) => Some([2, heads.heads]),
+            Self::Add(Vectors::Learned { rows, .. }) => Some([*rows, heads.width]),
+        }
+    }
 }
 
 /// A rotation of queries and keys (RoPE, arXiv 2104.09864, equation 15).

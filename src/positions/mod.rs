@@ -155,11 +155,6 @@ pub trait Method {
         Scheme::Rotary
     }
 
-    /// How many learned parameters its positions have in the weights.
-    fn learned(&self, _heads: &HeadShape) -> usize {
-        0
-    }
-
     /// Whether the method names no longest length: relative biases and methods that follow the current length.
     fn reaches_any_length(&self) -> bool {
         !matches!(self.scheme(), Scheme::Any | Scheme::Rotary | Scheme::Xpos | Scheme::Sinusoidal | Scheme::Absolute)
@@ -300,10 +295,6 @@ impl Method for AnyMethod {
 
     fn scheme(&self) -> Scheme {
         self.as_method().scheme()
-    }
-
-    fn learned(&self, heads: &HeadShape) -> usize {
-        self.as_method().learned(heads)
     }
 
     fn reaches_any_length(&self) -> bool {

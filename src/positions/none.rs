@@ -42,8 +42,4 @@ impl Method for None {
             native => native.mechanism(heads, Stretch::ONE, length),
         }
     }
-
-    fn learned(&self, heads: &HeadShape) -> usize {
-        heads.native.learned(heads)
-    }
 }

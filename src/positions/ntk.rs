@@ -28,12 +28,13 @@ use crate::units::{Stretch, Tokens};
 #[serde(deny_unknown_fields)]
 pub struct Ntk {}
 
-/// The base raised so that the slowest pair is stretched by `alpha`: `theta * alpha^(d/(d-2))`.
+/// The rotation whose slowest pair is stretched by `alpha`, by a base raised to `theta * alpha^(d/(d-2))`.
 ///
 /// A single pair never turns slower than 1 radian a position, whatever the base, so it is left alone.
-pub(super) fn raised(theta: f64, rotary_dim: usize, alpha: f64) -> f64 {
-    let d = rotary_dim as f64;
-    if d > 2.0 { theta * alpha.powf(d / (d - 2.0)) } else { theta }
+pub(super) fn stretched(heads: &HeadShape, alpha: f64) -> Mechanism {
+    let d = heads.rotary_dim as f64;
+    let theta = if d > 2.0 { heads.theta * alpha.powf(d / (d - 2.0)) } else { heads.theta };
+    Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing))
 }
 
 impl Method for Ntk {
@@ -42,7 +43,6 @@ impl Method for Ntk {
     }
 
     fn mechanism(&self, heads: &HeadShape, factor: Stretch, _length: Tokens) -> Result<Mechanism, MethodError> {
-        let theta = raised(heads.theta, heads.rotary_dim, factor.0);
-        Ok(Mechanism::Rotate(Rotation::plain(inverse_frequencies(theta, heads.rotary_dim), heads.pairing)))
+        Ok(stretched(heads, factor.0))
     }
 }

@@ -68,10 +68,6 @@ impl Method for Offsets {
         Ok(Mechanism::Bias(Bias::Learned(self.buckets(factor))))
     }
 
-    fn learned(&self, heads: &HeadShape) -> usize {
-        self.buckets(Stretch::ONE).count() * heads.heads
-    }
-
     fn is_unscaled_at_one(&self) -> bool {
         false
     }

@@ -69,10 +69,6 @@ impl Method for T5 {
         })))
     }
 
-    fn learned(&self, heads: &HeadShape) -> usize {
-        self.buckets * heads.heads
-    }
-
     fn is_unscaled_at_one(&self) -> bool {
         false
     }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Course, FactSettings, Optimizer, Stage, Weights};
+use super::{Course, FactSettings, Optimizer, Problem, Stage, Weights, first_wrong, read};
 use crate::positions::{AnyMethod, Method};
-use crate::scenario::{ScenarioError, yaml};
+use crate::scenario::ScenarioError;
 
 /// How a checkpoint is adapted to a retrofit; every path is relative to the recipe's file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,12 +102,7 @@ impl Adaptation {
     /// # Errors
     /// [`ScenarioError`] with file, line, what was expected and a hint.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = yaml::read(path)?;
-        let mut recipe: Self = yaml::parse(path, &text)?;
-        if let Some((at, expected)) = recipe.problem() {
-            let source = yaml::Source::new(path, &text);
-            return Err(source.wrong(at, format!("`{at}` is out of its range"), expected, HINT).into());
-        }
+        let mut recipe = read(path, Self::problem, HINT)?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         recipe.text = folder.join(&recipe.text);
         recipe.checkpoint = folder.join(&recipe.checkpoint);
@@ -136,19 +131,15 @@ impl Adaptation {
     }
 
     /// The first key that is out of its range, and what is expected of it.
-    fn problem(&self) -> Option<(&'static str, &'static str)> {
-        let checks = [
+    fn problem(&self) -> Option<Problem> {
+        first_wrong(&[
             (self.method.check().is_ok(), "method", "a method with parameters in their ranges"),
             (self.factor.is_finite() && self.factor >= 1.0, "factor", "a number of at least 1"),
             (self.length >= 16, "length", "at least 16 tokens"),
             (self.batch > 0, "batch", "at least 1"),
             (self.tokens >= self.length, "tokens", "at least `length`"),
-            (self.facts.spacing >= 16, "facts.spacing", "at least 16"),
-            (self.save_every > 0, "save_every", "at least 1"),
-            (self.optimizer.peak > 0.0, "optimizer.peak", "a number above 0"),
-            (self.optimizer.clip > 0.0, "optimizer.clip", "a number above 0"),
-        ];
-        checks.into_iter().find(|(fine, ..)| !fine).map(|(_, at, expected)| (at, expected))
+        ])
+        .or_else(|| self.course().problem())
     }
 }
 

@@ -6,6 +6,7 @@ mod adaptation;
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::positions::{AnyMethod, Rope};
@@ -67,6 +68,26 @@ fn rope() -> AnyMethod {
     AnyMethod::Rope(Rope::default())
 }
 
+/// A key that is out of its range, and what is expected of it.
+type Problem = (&'static str, &'static str);
+
+fn first_wrong(checks: &[(bool, &'static str, &'static str)]) -> Option<Problem> {
+    checks.iter().find(|(fine, ..)| !fine).map(|(_, at, expected)| (*at, *expected))
+}
+
+/// Reads a recipe and points at the first key that is out of its range.
+fn read<T: DeserializeOwned>(path: &Path, problem: fn(&T) -> Option<Problem>, hint: &str) -> Result<T, ScenarioError> {
+    let text = yaml::read(path)?;
+    let recipe: T = yaml::parse(path, &text)?;
+    match problem(&recipe) {
+        None => Ok(recipe),
+        Some((at, expected)) => {
+            let source = yaml::Source::new(path, &text);
+            Err(source.wrong(at, format!("`{at}` is out of its range"), expected, hint).into())
+        }
+    }
+}
+
 /// A course of training: the text, its order, and how the weights follow.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Course {
@@ -112,26 +133,58 @@ impl Course {
         Tokens(tokens)
     }
 
-    /// The learning rate of a step, from 0: warm-up and a cosine to the floor over all stages without a rate of their own.
+    /// The learning rate of a step, from 0: warm-up and a cosine to the floor over all stages without a rate of
+    /// their own, as if those with one were not there.
     #[must_use]
     pub fn rate(&self, step: usize) -> f64 {
         let s = &self.optimizer;
         let cosine = |peak: f64, share: f64| {
             peak * (s.floor + (1.0 - s.floor) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
         };
-        let mut start = 0;
+        // Steps of stages without a rate of their own, in all and before this one.
+        let (mut shared, mut before, mut start) = (0, step, 0);
         for stage in &self.stages {
-            let end = start + stage.steps();
-            if let Some(peak) = stage.peak.filter(|_| (start..end).contains(&step)) {
-                return cosine(peak, (step - start) as f64 / stage.steps() as f64);
+            let steps = stage.steps();
+            match stage.peak {
+                Some(peak) if (start..start + steps).contains(&step) => {
+                    return cosine(peak, (step - start) as f64 / steps as f64);
+                }
+                Some(_) if step >= start + steps => before -= steps,
+                Some(_) => {}
+                None => shared += steps,
             }
-            start = end;
+            start += steps;
         }
-        if step < s.warmup {
-            return s.peak * (step + 1) as f64 / s.warmup as f64;
+        if before < s.warmup {
+            return s.peak * (before + 1) as f64 / s.warmup as f64;
         }
-        let steps: usize = self.stages.iter().filter(|stage| stage.peak.is_none()).map(Stage::steps).sum();
-        cosine(s.peak, (step - s.warmup) as f64 / steps.saturating_sub(s.warmup).max(1) as f64)
+        cosine(s.peak, (before - s.warmup) as f64 / shared.saturating_sub(s.warmup).max(1) as f64)
+    }
+
+    /// The first key that is out of its range, and what is expected of it.
+    fn problem(&self) -> Option<Problem> {
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        let every = |fine: fn(&Stage) -> bool| self.stages.iter().all(fine);
+        first_wrong(&[
+            (!self.stages.is_empty(), "stages", "at least one stage"),
+            (
+                every(|stage| stage.length >= 16 && stage.batch > 0 && stage.tokens > 0),
+                "stages",
+                "a `length` of at least 16, `batch` and `tokens` of at least 1 in every stage",
+            ),
+            (
+                self.stages.iter().all(|stage| share(stage.copying) && share(stage.far)),
+                "stages",
+                "`copying` and `far` from 0 to 1 in every stage",
+            ),
+            (every(|stage| stage.peak.is_none_or(|peak| peak > 0.0)), "stages", "a `peak` above 0 where one is given"),
+            (self.facts.spacing >= 16, "facts.spacing", "at least 16"),
+            (share(self.facts.unanswerable), "facts.unanswerable", "a share from 0 to 1"),
+            (share(self.facts.plain), "facts.plain", "a share from 0 to 1"),
+            (self.save_every > 0, "save_every", "at least 1"),
+            (self.optimizer.peak > 0.0, "optimizer.peak", "a number above 0"),
+            (self.optimizer.clip > 0.0, "optimizer.clip", "a number above 0"),
+        ])
     }
 
     /// The stage of a step.
@@ -242,12 +295,7 @@ impl Recipe {
     /// # Errors
     /// [`ScenarioError`] with file, line, what was expected and a hint.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = yaml::read(path)?;
-        let mut recipe: Self = yaml::parse(path, &text)?;
-        if let Some((at, expected)) = recipe.problem() {
-            let source = yaml::Source::new(path, &text);
-            return Err(source.wrong(at, format!("`{at}` is out of its range"), expected, HINT).into());
-        }
+        let mut recipe = read(path, Self::problem, HINT)?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         recipe.text = folder.join(&recipe.text);
         recipe.held_out = folder.join(&recipe.held_out);
@@ -269,7 +317,7 @@ impl Recipe {
     }
 
     /// The first key that is out of its range, and what is expected of it.
-    fn problem(&self) -> Option<(&'static str, &'static str)> {
+    fn problem(&self) -> Option<Problem> {
         let model = &self.model;
         let heads = model.heads;
         let checks = [
@@ -283,26 +331,78 @@ impl Recipe {
             (model.layers > 0, "model.layers", "at least 1"),
             (model.feed_forward > 0, "model.feed_forward", "at least 1"),
             (model.theta.is_finite() && model.theta > 1.0, "model.theta", "a number above 1"),
-            (!self.stages.is_empty(), "stages", "at least one stage"),
-            (
-                self.stages.iter().all(|stage| stage.length >= 16 && stage.batch > 0 && stage.tokens > 0),
-                "stages",
-                "a `length` of at least 16, `batch` and `tokens` of at least 1 in every stage",
-            ),
             (
                 self.stages.last().is_some_and(|stage| stage.length == model.trained),
                 "stages",
                 "a last stage whose `length` is `model.trained`",
             ),
-            (self.facts.spacing >= 16, "facts.spacing", "at least 16"),
-            ((0.0..=1.0).contains(&self.facts.unanswerable), "facts.unanswerable", "a share from 0 to 1"),
-            ((0.0..=1.0).contains(&self.facts.plain), "facts.plain", "a share from 0 to 1"),
-            (self.save_every > 0, "save_every", "at least 1"),
-            (self.optimizer.peak > 0.0, "optimizer.peak", "a number above 0"),
-            (self.optimizer.clip > 0.0, "optimizer.clip", "a number above 0"),
         ];
-        checks.into_iter().find(|(fine, ..)| !fine).map(|(_, at, expected)| (at, expected))
+        first_wrong(&checks).or_else(|| self.course().problem())
     }
 }
 
 const HINT: &str = "`models/reference/2k.yaml` is a recipe that works";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(stages: &[(usize, Option<f64>)]) -> Course {
+        let stage = |&(steps, peak): &(usize, Option<f64>)| Stage {
+            length: 16,
+            batch: 1,
+            tokens: 16 * steps,
+            copying: 0.0,
+            far: 0.0,
+            peak,
+        };
+        Course {
+            text: PathBuf::new(),
+            seed: 1,
+            optimizer: Optimizer {
+                peak: 1e-3,
+                warmup: 10,
+                floor: 0.1,
+                betas: [0.9, 0.95],
+                weight_decay: 0.0,
+                clip: 1.0,
+            },
+            weights: Weights { answer: 1.0, random: 1.0 },
+            facts: FactSettings { spacing: 48, unanswerable: 0.0, plain: 0.0 },
+            stages: stages.iter().map(stage).collect(),
+            save_every: 1,
+        }
+    }
+
+    fn assert_near(got: f64, expected: f64) {
+        assert!((got - expected).abs() < 1e-12, "{got}, expected {expected}");
+    }
+
+    #[test]
+    fn a_stage_with_its_own_rate_leaves_the_others_schedule_alone() {
+        let plain = course(&[(60, None), (50, None)]);
+        let between = course(&[(60, None), (20, Some(5e-4)), (50, None)]);
+        assert_near(plain.rate(0), 1e-4);
+        assert_near(plain.rate(10), 1e-3);
+        // Half of the cosine from 1e-3 down to a tenth of it.
+        assert_near(plain.rate(60), 5.5e-4);
+        for step in 0..60 {
+            assert_near(between.rate(step), plain.rate(step));
+        }
+        assert_near(between.rate(60), 5e-4);
+        assert_near(between.rate(70), 0.5 * 1.1 * 5e-4);
+        for step in 60..110 {
+            assert_near(between.rate(step + 20), plain.rate(step));
+        }
+    }
+
+    #[test]
+    fn what_a_stage_may_not_be_is_named() {
+        assert_eq!(course(&[(5, None)]).problem(), None);
+        assert_eq!(course(&[]).problem().map(|(at, _)| at), Some("stages"));
+        assert_eq!(course(&[(5, Some(-1.0))]).problem().map(|(_, expected)| expected.contains("peak")), Some(true));
+        let mut far = course(&[(5, None)]);
+        far.stages.iter_mut().for_each(|stage| stage.far = 1.5);
+        assert!(far.problem().is_some_and(|(_, expected)| expected.contains("far")));
+    }
+}

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::ReplayError;
 use super::decoder::{Layer, Linear};
 use crate::checkpoint::{Config, weight_files};
-use crate::positions::{Bias, HeadShape, Mechanism, Method, Vectors};
+use crate::positions::Method;
 use crate::units::Stretch;
 
 /// A decoder's weights and configuration, ready on a device.
@@ -129,7 +129,8 @@ impl Weights {
         }
         let norm = take("model.norm.weight", &[m])?;
         let head = if a.tied_embeddings { embedding.shallow_clone() } else { take("lm_head.weight", &[v, m])? };
-        let shape = learned_shape(&config.heads)?;
+        let native = config.heads.native.mechanism(&config.heads, Stretch::ONE, config.heads.trained)?;
+        let shape = native.learned_shape(&config.heads).map(|shape| shape.map(|size| size as i64));
         let positions = shape.map(|shape| take(POSITIONS, &shape)).transpose()?;
         Ok(Self { embedding, layers, norm, head, positions })
     }
@@ -137,14 +138,3 @@ impl Weights {
 
 /// The tensor of what a positional mechanism learns; all layers share it.
 pub(super) const POSITIONS: &str = "model.positions.weight";
-
-/// The shape of [`POSITIONS`] for the mechanism that the weights were trained with; nothing where it learns nothing.
-fn learned_shape(heads: &HeadShape) -> Result<Option<[i64; 2]>, ReplayError> {
-    Ok(match heads.native.mechanism(heads, Stretch::ONE, heads.trained)? {
-        Mechanism::Nothing | Mechanism::Rotate(_) | Mechanism::Group(_) => None,
-        Mechanism::Bias(Bias::Linear { .. }) | Mechanism::Add(Vectors::Sinusoidal { .. }) => None,
-        Mechanism::Bias(Bias::Learned(buckets)) => Some([buckets.count() as i64, heads.heads as i64]),
-        Mechanism::Bias(Bias::Power { .. } | Bias::Log { .. }) => Some([2, heads.heads as i64]),
-        Mechanism::Add(Vectors::Learned { rows, .. }) => Some([rows as i64, heads.width as i64]),
-    })
-}

@@ -70,3 +70,10 @@ pub fn prepare_threads(threads: Option<usize>) -> usize {
 pub fn versions() -> Vec<(&'static str, String)> {
     vec![("torch", "2.13.0".to_owned()), ("tch", "0.26.0".to_owned())]
 }
+
+/// Waits until a device has done all that it was asked, so that a clock tells the truth.
+pub(super) fn synchronize(device: Device) {
+    if let Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+}

@@ -12,7 +12,7 @@ use crate::checkpoint::{Config, hash_files};
 use crate::measurement::{Cell, CellId};
 use crate::positions::{Method, Scheme};
 use crate::recipe::Adaptation;
-use crate::scenario::{AdaptationPlan, Scenario};
+use crate::scenario::Scenario;
 use crate::subject::{Engine, Subject, SubjectError};
 use crate::text::TextError;
 
@@ -21,11 +21,9 @@ const ADAPTATION_VERSION: u32 = 1;
 
 /// All weights of a scenario.
 pub struct Fleet {
+    scenario: Scenario,
     main: Rc<Checkpoint>,
     others: BTreeMap<Scheme, Rc<Checkpoint>>,
-    folders: BTreeMap<Scheme, PathBuf>,
-    folder: PathBuf,
-    plan: Option<AdaptationPlan>,
     cache: PathBuf,
     adapted: RefCell<BTreeMap<CellId, Rc<Checkpoint>>>,
     notify: Box<dyn Fn(&str)>,
@@ -34,7 +32,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Loads the checkpoints of a scenario. Adapted weights are kept under `cache`, each in a folder named by the hash of
-    /// all that decides them; `notify` hears when an adaptation begins and ends.
+    /// all that decides them; `notify` hears when an adaptation begins.
     ///
     /// # Errors
     /// [`ReplayError`] where a checkpoint cannot be read, or its tokenizer is not that of the main one.
@@ -52,9 +50,7 @@ impl Fleet {
         Ok(Self {
             main: Rc::new(Checkpoint::load(&scenario.checkpoint, device)?),
             others,
-            folders: scenario.checkpoints.clone(),
-            folder: scenario.checkpoint.clone(),
-            plan: scenario.adaptation.clone(),
+            scenario: scenario.clone(),
             cache: cache.to_owned(),
             adapted: RefCell::default(),
             notify: Box::new(notify),
@@ -74,24 +70,20 @@ impl Fleet {
         if let Some(ready) = self.adapted.borrow().get(&cell.id()) {
             return Ok(Rc::clone(ready));
         }
-        let Some(plan) = &self.plan else {
+        let Some(plan) = &self.scenario.adaptation else {
             return Err(ReplayError::Request("the scenario says nothing of `adaptation`".to_owned()));
         };
-        let scheme = cell.method.scheme();
-        let from = self.folders.get(&scheme).unwrap_or(&self.folder);
+        let from = self.scenario.weights_of(&cell.method);
         let length = plan.length.0;
         let (method, factor) = (cell.method.clone(), cell.factor.0);
-        let recipe = Adaptation::usual(from.clone(), method, factor, length, cell.adapted.0, plan.text.clone());
+        let recipe = Adaptation::usual(from.to_owned(), method, factor, length, cell.adapted.0, plan.text.clone());
         let dir = self.cache.join(identity(&recipe)?);
         if !dir.join("model.safetensors").is_file() {
             (self.notify)(&format!("adapting to {} in {}", cell.label(), dir.display()));
             training::adapt(&recipe, &dir, self.device, |_| {})
                 .map_err(|error| ReplayError::Request(format!("the adaptation failed: {error}")))?;
         }
-        let mut config = Config::read(from)?;
-        if scheme != Scheme::Any && scheme != config.heads.native.scheme() {
-            config.heads.native = cell.method.clone();
-        }
+        let config = Config::read(from)?.with_native(&cell.method);
         let ready = Rc::new(Checkpoint::load_with(&dir, config, self.device)?);
         self.adapted.borrow_mut().insert(cell.id(), Rc::clone(&ready));
         Ok(ready)

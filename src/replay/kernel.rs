@@ -4,8 +4,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::ReplayError;
 use super::attention::attend;
+use super::device::synchronize;
 use super::positions::{Positions, Run};
-use crate::positions::{Bias, HeadShape, Mechanism, Vectors};
+use crate::positions::{HeadShape, Mechanism};
 
 /// Random queries, keys and values of one layer, and a mechanism to put them through.
 pub struct Kernel {
@@ -24,14 +25,15 @@ impl Kernel {
     ///
     /// # Errors
     /// [`ReplayError`] where libtorch fails.
-    pub fn new(mechanism: Mechanism, heads: &HeadShape, context: usize, decode: bool) -> Result<Self, ReplayError> {
-        let options = (Kind::Float, Device::Cpu);
-        let learned = match &mechanism {
-            Mechanism::Bias(Bias::Learned(buckets)) => Some([buckets.count() as i64, heads.heads as i64]),
-            Mechanism::Bias(Bias::Power { .. } | Bias::Log { .. }) => Some([2, heads.heads as i64]),
-            Mechanism::Add(Vectors::Learned { rows, .. }) => Some([*rows as i64, heads.width as i64]),
-            _ => None,
-        };
+    pub fn new(
+        mechanism: Mechanism,
+        heads: &HeadShape,
+        context: usize,
+        decode: bool,
+        device: Device,
+    ) -> Result<Self, ReplayError> {
+        let options = (Kind::Float, device);
+        let learned = mechanism.learned_shape(heads).map(|shape| shape.map(|size| size as i64));
         let run = if decode { Run::behind(context - 1, 1) } else { Run::alone(0, context) };
         let (t, h, d) = (if decode { 1 } else { context as i64 }, heads.heads as i64, heads.head_dim as i64);
         let whole = [1, h, context as i64, d];
@@ -52,6 +54,7 @@ impl Kernel {
     /// [`ReplayError`] where libtorch fails.
     pub fn apply(&self) -> Result<usize, ReplayError> {
         let (q, k) = self.heads(&self.positions()?)?;
+        synchronize(q.device());
         Ok(q.numel() + k.numel())
     }
 
@@ -63,11 +66,13 @@ impl Kernel {
         let positions = self.positions()?;
         let (q, k) = self.heads(&positions)?;
         let keys = if k.size()[2] == self.past_bhsd.size()[2] { &k } else { &self.past_bhsd };
-        Ok(attend(&q, keys, &self.v_bhtd, &positions)?.numel())
+        let attended = attend(&q, keys, &self.v_bhtd, &positions)?;
+        synchronize(attended.device());
+        Ok(attended.numel())
     }
 
     fn positions(&self) -> Result<Positions, ReplayError> {
-        Positions::new(&self.mechanism, self.run, self.learned.as_ref(), Kind::Float, Device::Cpu)
+        Positions::new(&self.mechanism, self.run, self.learned.as_ref(), Kind::Float, self.q_bthd.device())
     }
 
     fn heads(&self, positions: &Positions) -> Result<(Tensor, Tensor), ReplayError> {

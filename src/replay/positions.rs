@@ -176,28 +176,28 @@ fn profile(bias: &Bias, count: usize, learned: Option<&Tensor>, device: Device) 
 /// The vectors added to the embeddings of a run, `[time, width]`.
 fn added(vectors: &Vectors, run: Run, learned: Option<&Tensor>, device: Device) -> Result<Tensor, ReplayError> {
     match vectors {
-        Vectors::Sinusoidal { inverse_frequencies, amplitude } => {
-            let frequencies = Tensor::f_from_slice(inverse_frequencies)?;
-            let phase = span(run.first, run.end())?.f_outer(&frequencies)?;
-            let pairs = Tensor::f_stack(&[phase.f_sin()?, phase.f_cos()?], -1)?.f_flatten(1, 2)?;
-            Ok(pairs.f_mul_scalar(*amplitude)?.f_to_kind(Kind::Float)?.f_to_device(device)?)
+        Vectors::Sinusoidal { .. } => {
+            let values: Vec<f64> = (run.first..run.end()).filter_map(|at| vectors.waves(at)).flatten().collect();
+            let rows = Tensor::f_from_slice(&values)?.f_view([run.count as i64, -1])?;
+            Ok(rows.f_to_kind(Kind::Float)?.f_to_device(device)?)
         }
-        Vectors::Learned { rows, stretch } => {
-            let last = run.end().saturating_sub(1) as f64 / stretch;
-            if last > (*rows - 1) as f64 {
-                return Err(ReplayError::Request(format!(
-                    "the checkpoint has learned vectors for {rows} positions, position {last} has none\n\
-                     hint: raise the factor"
-                )));
+        Vectors::Learned { rows, .. } => {
+            let mut at = Vec::with_capacity(run.count);
+            for position in run.first..run.end() {
+                at.push(vectors.row(position).ok_or_else(|| {
+                    ReplayError::Request(format!(
+                        "the checkpoint has learned vectors for {rows} positions, none for position {position}\n\
+                         hint: raise the factor"
+                    ))
+                })?);
             }
-            let at = span(run.first, run.end())?.f_div_scalar(*stretch)?;
-            let below = at.f_floor()?;
-            let share = at.f_sub(&below)?.f_to_kind(Kind::Float)?.f_to_device(device)?.f_unsqueeze(1)?;
-            let row = |index: Tensor| -> Result<Tensor, ReplayError> {
-                let index = index.f_clamp_max((*rows - 1) as f64)?.f_to_kind(Kind::Int64)?.f_to_device(device)?;
-                Ok(weights(learned)?.f_index_select(0, &index)?)
+            let row = |next: usize| -> Result<Tensor, ReplayError> {
+                let index: Vec<i64> = at.iter().map(|(row, _)| (row + next).min(rows - 1) as i64).collect();
+                Ok(weights(learned)?.f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(device)?)?)
             };
-            let (low, high) = (row(below.shallow_clone())?, row(below.f_add_scalar(1.0)?)?);
+            let shares: Vec<f32> = at.iter().map(|(_, share)| *share as f32).collect();
+            let share = Tensor::f_from_slice(&shares)?.f_to_device(device)?.f_unsqueeze(1)?;
+            let (low, high) = (row(0)?, row(1)?);
             Ok(low.f_add(&high.f_sub(&low)?.f_mul(&share)?)?)
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tch::{Device, Tensor};
 
 use super::cache::Cache;
+use super::device::synchronize;
 use super::positions::{Positions, Run};
 use super::{Checkpoint, ReplayError, loss, statistics};
 use crate::positions::{AnyMethod, Method};
@@ -156,24 +157,17 @@ impl Replay {
         Ok(layers)
     }
 
-    /// Waits until the device has done all that it was asked, so that a clock tells the truth.
-    fn synchronize(&self) {
-        if let Device::Cuda(index) = self.checkpoint.device {
-            tch::Cuda::synchronize(index as i64);
-        }
-    }
-
     fn timed_prefill(&mut self, tokens: &[u32]) -> Result<Seconds, ReplayError> {
         let _no_grad = tch::no_grad_guard();
         let all = self.tokens(tokens)?;
         let mut cache = self.new_cache(tokens.len() + DECODE_ROOM)?;
-        self.synchronize();
+        synchronize(self.checkpoint.device);
         let clock = Instant::now();
         let hidden = self.behind(&all, &mut cache)?;
         // A server needs the logits after the last token of a prompt, and only those.
         let last = self.checkpoint.logits(&hidden.f_narrow(0, tokens.len() as i64 - 1, 1)?)?;
         last.f_argmax(-1, false)?.f_int64_value(&[0])?;
-        self.synchronize();
+        synchronize(self.checkpoint.device);
         let seconds = Seconds(clock.elapsed().as_secs_f64());
         self.cache = Some(cache);
         Ok(seconds)
@@ -185,13 +179,13 @@ impl Replay {
             return Err(ReplayError::Request("decode needs a prompt in the cache".to_owned()));
         };
         let all = self.tokens(tokens)?;
-        self.synchronize();
+        synchronize(self.checkpoint.device);
         let clock = Instant::now();
         for i in 0..tokens.len() as i64 {
             let hidden = self.behind(&all.f_narrow(0, i, 1)?, &mut cache)?;
             self.checkpoint.logits(&hidden)?.f_argmax(-1, false)?.f_int64_value(&[0])?;
         }
-        self.synchronize();
+        synchronize(self.checkpoint.device);
         Ok(Seconds(clock.elapsed().as_secs_f64() / tokens.len().max(1) as f64))
     }
 }

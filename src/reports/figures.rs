@@ -145,19 +145,21 @@ pub(super) fn role(run: &Run<'_>, cell: &Cell) -> Role {
     }
 }
 
-/// The factors above 1 in this run, ascending, without duplicates.
+/// The factors in this run, ascending, without duplicates; 1 only where another cell than the unscaled one has it, such as a
+/// method with weights of its own.
 pub(super) fn factors(run: &Run<'_>) -> Vec<Stretch> {
-    let mut factors: Vec<f64> = run.cells.iter().map(|(cell, _)| cell.factor.0).filter(|&f| f > 1.0).collect();
+    let scaled = run.cells.iter().filter(|(cell, _)| cell.arm == Arm::Grid && *cell != Cell::unscaled());
+    let mut factors: Vec<f64> = scaled.map(|(cell, _)| cell.factor.0).collect();
     factors.sort_by(f64::total_cmp);
     factors.dedup();
     factors.into_iter().map(Stretch).collect()
 }
 
-/// The labels of the methods that scale, in the order of the cells.
+/// The rows of the cells beside the unscaled one, in the order of the cells.
 pub(super) fn methods(run: &Run<'_>) -> Vec<String> {
     let mut methods = Vec::new();
     for (cell, _) in run.cells {
-        let label = cell.method.label();
+        let label = cell.row();
         if *cell != Cell::unscaled() && cell.arm == Arm::Grid && !methods.contains(&label) {
             methods.push(label);
         }

@@ -224,11 +224,7 @@ impl<'a> Story<'a> {
         let Some(advice) = &self.run.findings.recommendation else {
             return self.say("None: no measured cell of the grid can be recommended over the deployed one.");
         };
-        let label = if advice.factor > 1.0 {
-            format!("{} x{}", advice.method, advice.factor)
-        } else {
-            format!("{}, unscaled", advice.method)
-        };
+        let label = advice.label();
         let word = if label == self.run.findings.deployed { "Keep" } else { "Deploy" };
         self.say(format!("{word} {label}."));
         self.blocks.push(Block::List(advice.because.clone()));
@@ -238,7 +234,7 @@ impl<'a> Story<'a> {
             .grid
             .iter()
             .flat_map(|grid| grid.cells.iter().map(move |cell| (grid, cell)))
-            .filter(|(_, cell)| cell.method == advice.method && cell.factor == advice.factor)
+            .filter(|(_, cell)| super::tables::label(cell) == label)
             .map(|(grid, cell)| {
                 let mut row = vec![text(capitalised(grid.question.words()))];
                 row.extend(measured(&grid.unit, cell));
@@ -254,7 +250,7 @@ impl<'a> Story<'a> {
             let why = |because: &[String]| because.join("; ");
             let rejected = advice.rejected.iter();
             self.blocks.push(Block::List(
-                rejected.map(|other| format!("{} x{}: {}", other.method, other.factor, why(&other.because))).collect(),
+                rejected.map(|other| format!("{}: {}", other.label(), why(&other.because))).collect(),
             ));
         }
     }
@@ -298,10 +294,17 @@ impl<'a> Story<'a> {
                 Some(reason) => format!("{}: {reason}", cell.outcome),
                 None => cell.outcome.clone(),
             };
-            let factor = number(format!("x{}", cell.factor));
-            vec![text(&cell.method), factor, text(cell.condition.replace('_', " ")), text(outcome), text(&cell.id)]
+            vec![
+                text(&cell.method),
+                number(format!("x{}", cell.factor)),
+                text(&cell.training),
+                text(cell.condition.replace('_', " ")),
+                text(outcome),
+                text(&cell.id),
+            ]
         });
-        self.blocks.push(table(&["Method", "Factor", "Condition", "Outcome", "Identity"], rows.collect()));
+        let head = ["Method", "Factor", "Weights", "Condition", "Outcome", "Identity"];
+        self.blocks.push(table(&head, rows.collect()));
     }
 
     fn origin(&mut self) {

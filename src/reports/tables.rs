@@ -180,7 +180,7 @@ pub(super) fn stability_table(rows: &[Stability]) -> Block {
 
 /// A cell of the grid as the cell itself writes it.
 pub(super) fn label(cell: &GridCell) -> String {
-    if cell.factor > 1.0 { format!("{} x{}", cell.method, cell.factor) } else { cell.method.clone() }
+    crate::measurement::label(&cell.method, Tokens(0), crate::units::Stretch(cell.factor))
 }
 
 /// For each damaged question, the cells that leave it damaged.

@@ -29,9 +29,7 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
     causes(&mut page, &findings.causes);
     if let Some(advice) = &findings.recommendation {
         page.push('\n');
-        let label =
-            if advice.factor > 1.0 { format!("{} x{}", advice.method, advice.factor) } else { advice.method.clone() };
-        paragraph(&mut page, "  ", &format!("recommended: {label}. {}", advice.because.join("; ")));
+        paragraph(&mut page, "  ", &format!("recommended: {}. {}", advice.label(), advice.because.join("; ")));
     }
     let failed: Vec<_> = findings.cells.iter().filter(|cell| cell.outcome == "failed").collect();
     if !failed.is_empty() || !findings.notes.is_empty() || findings.verdicts.iter().any(|v| v.why.is_some()) {
@@ -39,7 +37,7 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
     }
     for cell in failed {
         let reason = cell.reason.as_deref().unwrap_or("no reason given");
-        paragraph(&mut page, "  ", &format!("failed: {} x{}: {reason}", cell.method, cell.factor));
+        paragraph(&mut page, "  ", &format!("failed: {}: {reason}", cell.label()));
     }
     for verdict in &findings.verdicts {
         if let Some(why) = &verdict.why {

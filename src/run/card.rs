@@ -9,8 +9,9 @@ use std::rc::Rc;
 use anyhow::Context as _;
 
 use super::documents::draw;
+use crate::checkpoint::Config;
 use crate::measurement::{Quantity, Reading};
-use crate::positions::AnyMethod;
+use crate::positions::{AnyMethod, Method, Scheme};
 use crate::probes::{self, Context, Plan, Session};
 use crate::recipe::{CurvePoint, Recipe};
 use crate::replay::{Checkpoint, Replay, training};
@@ -29,7 +30,7 @@ const TOKENS: usize = 16 * 8192;
 pub fn card(recipe: &Recipe, path: &Path, dir: &Path, checkpoint: &Rc<Checkpoint>) -> anyhow::Result<()> {
     let curve = training::curve(dir)?;
     let trained = Tokens(recipe.model.trained);
-    let mut text = head(recipe, path, dir, &curve);
+    let mut text = head(recipe, path, dir, &checkpoint.config, &curve);
     for length in [trained, Tokens(4 * trained.0)] {
         let count = (TOKENS / length.0).max(2);
         let readings = measure(recipe, dir, checkpoint, count, length)?;
@@ -45,18 +46,24 @@ pub fn card(recipe: &Recipe, path: &Path, dir: &Path, checkpoint: &Rc<Checkpoint
     Ok(())
 }
 
-fn head(recipe: &Recipe, path: &Path, dir: &Path, curve: &[CurvePoint]) -> String {
+fn head(recipe: &Recipe, path: &Path, dir: &Path, config: &Config, curve: &[CurvePoint]) -> String {
     let m = &recipe.model;
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let minutes = curve.last().map_or(0.0, |point| point.seconds.0 / 60.0);
     let feed = 3 * m.width * m.feed_forward;
     let heads = 2 * m.width * m.width * (m.heads + m.kv_heads) / m.heads;
-    let parameters = m.vocabulary * m.width + m.layers * (feed + heads + 2 * m.width) + m.width;
+    let learned = config.heads.native.mechanism(&config.heads, Stretch::ONE, config.heads.trained);
+    let learned = learned.ok().and_then(|mechanism| mechanism.learned_shape(&config.heads)).map_or(0, |[a, b]| a * b);
+    let parameters = m.vocabulary * m.width + m.layers * (feed + heads + 2 * m.width) + m.width + learned;
+    let positions = match m.position.scheme() {
+        Scheme::Rotary => format!("{} with base {}", m.position.label(), m.theta),
+        _ => m.position.label(),
+    };
     format!(
         "# {name}\n\nA Llama decoder with {parameters} parameters: width {}, {} layers, {} heads of {}, vocabulary {} (byte-level \
-         BPE), RoPE with base {}. Trained by `gyro train` from `{file}` (seed {}) on {} tokens, the last stage at {} tokens a \
-         sequence, in {minutes:.0} minutes.\n\n\
+         BPE), positions: {positions}. Trained by `gyro train` from `{file}` (seed {}) on {} tokens, the last stage at {} tokens a \
+         sequence, in {minutes:.0} minutes by the clock.\n\n\
          The text is Django's documentation (BSD 3-Clause, `held-out.LICENSE`), with random facts that are asked for again \
          later. `held-out.txt` shares no page, and no run of 13 words, with the training text (`tools/text.py`). The weights \
          are under Gyro's own licence, MIT or Apache-2.0.\n\n\
@@ -66,7 +73,6 @@ fn head(recipe: &Recipe, path: &Path, dir: &Path, curve: &[CurvePoint]) -> Strin
         m.heads,
         m.width / m.heads,
         m.vocabulary,
-        m.theta,
         recipe.seed,
         recipe.course().tokens(),
         Tokens(m.trained),

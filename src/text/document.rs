@@ -331,6 +331,19 @@ mod tests {
     }
 
     #[test]
+    fn far_facts_are_asked_from_far() {
+        let text: Vec<u32> = (0..3000).map(|i| 4 + i % 500).collect();
+        let share = |far: f64| {
+            let distances: Vec<usize> = (0..20)
+                .flat_map(|seed| facts().document(&text, 2048, &Mix { far, ..MIX }, &mut Random::new(seed)).questions)
+                .map(|question| question.distance())
+                .collect();
+            distances.iter().filter(|distance| **distance >= 1024).count() as f64 / distances.len() as f64
+        };
+        assert!(share(0.8) > 1.5 * share(0.0), "{} against {}", share(0.8), share(0.0));
+    }
+
+    #[test]
     fn the_bins_end_at_the_length() {
         assert_eq!(distance_bins(2048), vec![16..64, 64..256, 256..1024, 1024..2048]);
         assert_eq!(distance_bins(8192).last(), Some(&(4096..8192)));

@@ -254,8 +254,11 @@ fn learned_parameters_are_counted() {
     for (value, expected) in counts {
         let method = method(value);
         let heads = heads_of(&method, 8, 512, 2048);
-        assert_eq!(method.learned(&heads), expected, "{method:?}");
-        assert_eq!(AnyMethod::unscaled().learned(&heads), expected, "the unscaled model has them too");
+        for method in [method, AnyMethod::unscaled()] {
+            let mechanism = method.mechanism(&heads, Stretch(1.0), heads.trained).unwrap();
+            let learned = mechanism.learned_shape(&heads).map_or(0, |[rows, columns]| rows * columns);
+            assert_eq!(learned, expected, "{method:?}");
+        }
     }
 }
 

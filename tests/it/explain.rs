@@ -190,6 +190,9 @@ fn only_buckets_and_offsets_look_up_more_learned_values_in_longer_contexts() {
     let (heads, dimensions, layers) = (8, 64, 6);
     let rotated = (0, 4 * dimensions * layers, 6 * heads * dimensions * layers);
     assert_eq!((at("rope", 0), at("rope", 5), at("yarn", 5)), (rotated, rotated, rotated));
+    assert_eq!(at("dynamic", 5), rotated, "cached keys keep their rotation");
+    let both = 8193 * dimensions * layers;
+    assert_eq!(at("self_extend", 5), (0, 8 * both, 6 * heads * both), "all keys are turned for every query");
     let scores = heads * 8192 * layers;
     assert_eq!(at("alibi", 5), (0, 4 * heads * layers, 2 * scores));
     assert_eq!(at("t5", 5), (scores, 4 * (scores + 8192 * layers), scores));

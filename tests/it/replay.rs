@@ -114,6 +114,24 @@ fn chunks_and_single_tokens_score_like_one_shot() {
     }
 }
 
+/// Biases, their rows behind a cache, and Self-Extend's unrotated keys: the cache changes nothing.
+#[test]
+fn other_mechanisms_score_alike_in_chunks_and_token_by_token() {
+    let tokens = tokens_of(&tensors(Path::new("tests/fixtures/reference/logits.safetensors")));
+    for (dir, method) in
+        [("models/reference/alibi-2k", "none"), ("models/reference/alibi-2k", "alibi"), (REFERENCE, "self_extend")]
+    {
+        let replay = Replay::new(load(Path::new(dir)), AnyMethod::named(method).unwrap(), Stretch(4.0)).unwrap();
+        // Longer than Self-Extend's window of 512, so that both of its rotations take part.
+        let tokens = &tokens[..700];
+        let whole = replay.score_phase(tokens, Phase::Prefill(None)).unwrap();
+        for phase in [Phase::Prefill(Some(7)), Phase::Prefill(Some(256)), Phase::Decode] {
+            let difference = difference(&whole, &replay.score_phase(tokens, phase).unwrap());
+            assert!(difference < 1e-3, "{method} on {dir} in {phase:?}: {difference}");
+        }
+    }
+}
+
 #[test]
 fn a_window_scores_alike_wherever_it_stands() {
     let tokens = tokens_of(&tensors(Path::new("tests/fixtures/reference/logits.safetensors")));

@@ -43,8 +43,9 @@ pub(super) fn config_json(recipe: &Recipe) -> Value {
 /// The `config.json` of a recipe's model with its positional mechanism; transformers knows RoPE under Llama, and must
 /// refuse the others.
 pub(super) fn config_with(mut config: Value, method: &AnyMethod, factor: f64) -> String {
-    let is_plain_rope = *method == AnyMethod::Rope(Rope::default()) && factor == 1.0;
-    if !is_plain_rope && let Some(keys) = config.as_object_mut() {
+    // More training without a scaling leaves what the file says as it is.
+    let is_as_before = *method == AnyMethod::unscaled() || *method == AnyMethod::Rope(Rope::default()) && factor == 1.0;
+    if !is_as_before && let Some(keys) = config.as_object_mut() {
         keys.insert("architectures".to_owned(), json!(["GyroForCausalLM"]));
         keys.insert("model_type".to_owned(), json!("gyro"));
         keys.insert("positions".to_owned(), json!(method));

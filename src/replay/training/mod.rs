@@ -20,7 +20,7 @@ use super::checkpoint::{POSITIONS, Weights, read_tensors};
 use super::positions::{Positions, Run};
 use super::{Checkpoint, ReplayError};
 use crate::checkpoint::Config;
-use crate::positions::{AnyMethod, Method, Scheme};
+use crate::positions::{AnyMethod, Method};
 use crate::recipe::{Adaptation, Course, CurvePoint, Recipe};
 use crate::text::{Kind as TokenKind, TextError, Tokenizer};
 use crate::units::{Seconds, Stretch, Tokens};
@@ -119,12 +119,8 @@ pub fn adapt(
     let before: Value = serde_json::from_str(&text).map_err(|error| file_error(&path, &error))?;
     let of = |json: &str| Config::parse(json).map_err(|error| TrainingError::Replay(ReplayError::Config(error)));
     let original = of(&text)?;
-    let mut config = original.clone();
-    let scheme = recipe.method.scheme();
-    let foreign = scheme != Scheme::Any && scheme != original.heads.native.scheme();
-    if foreign {
-        config.heads.native = recipe.method.clone();
-    }
+    let config = original.clone().with_native(&recipe.method);
+    let foreign = config.heads.native != original.heads.native;
     let json = export::config_with(before, &recipe.method, recipe.factor);
     let tensors = read_tensors(&recipe.checkpoint)?;
     let mut optimizer = AdamW::new(&course.optimizer);

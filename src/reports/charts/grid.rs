@@ -7,7 +7,7 @@ use super::{
 use crate::findings::{GridCell, GridSummary, Question};
 use crate::measurement::{Arm, Outcome};
 use crate::reports::{figures, numbers, tables::label};
-use crate::units::Stretch;
+use crate::units::{Stretch, Tokens};
 
 const ROW: f64 = 68.0;
 const TOP: f64 = 58.0;
@@ -55,7 +55,7 @@ impl<'a> Table<'a> {
         }
         let failed = self.run.cells.iter().any(|(cell, outcome)| {
             cell.arm == Arm::Grid
-                && cell.method.label() == method
+                && cell.row() == method
                 && cell.factor == factor
                 && matches!(outcome, Outcome::Failed { .. })
         });
@@ -125,13 +125,21 @@ impl<'a> Table<'a> {
             canvas.text((x + width / 2.0, TOP - 12.0), &format!("x{factor}"), Type::plain(Anchor::Middle))?;
             for (row, method) in self.methods.iter().enumerate() {
                 let corner = (x, TOP + ROW * row as f64);
-                let label = format!("{method} x{factor}");
+                let label = crate::measurement::label(method, Tokens(0), *factor);
                 self.paint(canvas, &self.square(method, *factor), corner, (width, ROW), &label)?;
             }
         }
         for (row, method) in self.methods.iter().enumerate() {
             let y = TOP + ROW * (row as f64 + 0.5);
-            canvas.text((NAMES - 10.0, y), method, Type { bold: true, ..Type::plain(Anchor::End) })?;
+            let name = Type { bold: true, ..Type::plain(Anchor::End) };
+            // What stands in parentheses, parameters or an adaptation, goes under the name.
+            match method.trim_end_matches(')').split_once(" (") {
+                None => canvas.text((NAMES - 10.0, y), method, name)?,
+                Some((method, details)) => {
+                    canvas.text((NAMES - 10.0, y - 8.0), method, name)?;
+                    canvas.text((NAMES - 10.0, y + 8.0), details, Type::small(Anchor::End))?;
+                }
+            }
         }
         Self::key(canvas, TOP + height + 26.0)
     }
@@ -207,7 +215,7 @@ impl<'a> Table<'a> {
         let recommended = self.run.findings.recommendation.as_ref();
         if label == self.run.findings.deployed {
             Some("deployed")
-        } else if recommended.is_some_and(|r| r.method == cell.method && r.factor == cell.factor) {
+        } else if recommended.is_some_and(|r| r.label() == label) {
             Some("recommended")
         } else {
             None

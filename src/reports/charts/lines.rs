@@ -169,9 +169,9 @@ pub(super) fn by_method(run: &Run<'_>, of: &Of, unit: &str) -> (Vec<Panel>, Vec<
             let pen = match role(run, cell) {
                 _ if curve.is_empty() => continue,
                 Role::Truncated => Pen::Reference,
-                Role::Deployed if cell.method.label() == name || cell.factor.0 <= 1.0 => Pen::Deployed,
+                Role::Deployed if cell.row() == name || **cell == crate::measurement::Cell::unscaled() => Pen::Deployed,
                 Role::Unscaled => Pen::Unscaled,
-                Role::Other if cell.method.label() == name => {
+                Role::Other if cell.row() == name => {
                     Pen::Other(factors.iter().position(|f| *f == cell.factor).unwrap_or(0))
                 }
                 _ => continue,

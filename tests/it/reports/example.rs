@@ -282,6 +282,7 @@ pub(super) fn findings() -> Findings {
             factor: 4.0,
             because: vec!["It recalls 81.4% of the facts at every distance, and costs 0.035 nats/token.".into()],
             rejected: vec![Rejected {
+                adapted: 0,
                 method: "ntk".into(),
                 factor: 8.0,
                 because: vec!["0.055 nats/token worse than yarn x4 at short range (8 documents).".into()],
