@@ -467,3 +467,43 @@ fn equal_arms_are_within_noise() {
     assert_eq!(ruling(&latency(1.5, 1.0, ("none", 1.0)), Question::Latency), Ruling::WithinNoise);
     assert_eq!(ruling(&latency(0.8, 1.0, ("linear", 4.0)), Question::Latency), Ruling::Better);
 }
+
+/// A cell is held against its own level inside the trained length, whatever that level is.
+#[test]
+fn a_cell_breaks_where_it_leaves_its_own_level() {
+    let nature = |name: &str, _: f64| match name {
+        "linear" => Nature { long: [0.0, 0.0, 0.0, 0.0, 0.0, 0.8], ..GOOD },
+        "ntk" => Nature { long: [0.7; 6], ..GOOD },
+        _ => GOOD,
+    };
+    let findings = found(&scenario("linear", 4.0), &run(nature, 8, 3));
+    let row = |label: &str| findings.stability.iter().find(|row| row.label == label).unwrap();
+    let broken = row("linear x4");
+    assert_eq!((broken.breaks, broken.beyond.len()), (Some(4096), 2), "{broken:#?}");
+    let rise = broken.beyond[1].rise;
+    assert!(rise.low < 0.8 && 0.8 < rise.high && rise.high - rise.low < 0.1, "{rise:?}");
+    for (label, inside) in [("ntk x4", 0.7), ("yarn x4", 0.0)] {
+        let row = row(label);
+        assert_eq!(row.breaks, None, "{row:#?}");
+        assert!(row.beyond.iter().all(|bin| bin.rise.point.abs() < 0.03), "{row:#?}");
+        assert!((row.inside.point - broken.inside.point - inside).abs() < 0.05, "{row:#?}");
+    }
+}
+
+/// An adapted cell may be the best to deploy, and is no evidence against method or factor.
+#[test]
+fn more_training_is_no_repair_of_method_or_factor() {
+    let damaged = |_: &str, _: f64| Nature { short: 1.0, long: [1.0; 6], ..GOOD };
+    let mut run = run(damaged, 8, 4);
+    let adapted = cell("ntk", 4.0).after(Tokens(1_000_000));
+    let healthy = rows(&adapted, GOOD, 8, 4);
+    run.insert(1, (adapted, Outcome::Measured(healthy)));
+    let mut scenario = scenario("linear", 4.0);
+    scenario.adapted.push(Tokens(1_000_000));
+    let findings = found(&scenario, &run);
+    let cause = first(&findings, Question::LongRange);
+    assert!(!matches!(cause.axis, Axis::Method | Axis::Interaction), "{cause:#?}");
+    let best = findings.recommendation.as_ref().unwrap();
+    assert_eq!(best.label(), "ntk (adapted 1,000,000 tokens) x4");
+    assert!(findings.answer.contains("Deploy ntk (adapted 1,000,000 tokens) x4 instead."), "{}", findings.answer);
+}
