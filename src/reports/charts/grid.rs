@@ -12,7 +12,7 @@ use crate::units::{Stretch, Tokens};
 const ROW: f64 = 68.0;
 const TOP: f64 = 58.0;
 const FOOT: f64 = 46.0;
-const NAMES: f64 = 120.0;
+const NAMES: f64 = 150.0;
 
 /// One heat map for each question that has a grid.
 pub(super) fn figures(run: &Run<'_>) -> Result<Vec<Figure>, ReportError> {
