@@ -6,10 +6,11 @@ use tch::{Device, Kind, Tensor};
 
 use super::TrainingError;
 use crate::checkpoint::Config;
-use crate::positions::{Method, Scheme, slopes};
+use crate::positions::{Bias, Buckets, Mechanism, Method, Scheme, slopes};
 use crate::recipe;
 use crate::replay::ReplayError;
 use crate::replay::checkpoint::POSITIONS;
+use crate::units::Stretch;
 
 /// One weight and its moments.
 pub(super) struct Parameter {
@@ -32,8 +33,9 @@ const INITIAL_DEVIATION: f64 = 0.02;
 
 /// A fresh weight, drawn from the seed and its name alone: models of one recipe begin alike where shapes agree.
 ///
-/// Norms start at 1; what writes to the residual stream is divided by `sqrt(2 layers)` (GPT-2); KERPLE's kernels start as
-/// ALiBi's slopes, with an exponent of 1.
+/// Norms start at 1; what writes to the residual stream is divided by `sqrt(2 layers)` (GPT-2); KERPLE's kernels and the
+/// learned tables of T5 and of clipped offsets start as ALiBi's slopes. From values near 0 a table learns too slowly: a
+/// step of AdamW moves a bias by the learning rate, and a head needs differences of several nats to prefer its neighbour.
 pub(super) fn fresh(name: &str, shape: &[i64], seed: u64, config: &Config) -> Result<Tensor, ReplayError> {
     let options = (Kind::Float, Device::Cpu);
     if name.contains("norm") {
@@ -46,12 +48,41 @@ pub(super) fn fresh(name: &str, shape: &[i64], seed: u64, config: &Config) -> Re
         let rows = [Tensor::f_from_slice(&heads)?, Tensor::f_from_slice(&ones)?];
         return Ok(Tensor::f_stack(&rows, 0)?.f_to_kind(Kind::Float)?);
     }
+    if name == POSITIONS && let Some(buckets) = learned_buckets(config)? {
+        return sloped(&buckets, config.heads.heads);
+    }
     let hash = blake3::hash(name.as_bytes());
     let of_name = hash.as_bytes().iter().take(7).fold(0_i64, |sum, &byte| sum << 8 | i64::from(byte));
     tch::manual_seed(of_name ^ i64::try_from(seed >> 1).unwrap_or(0));
     let writes_to_stream = name.contains("o_proj") || name.contains("down_proj");
     let scale = if writes_to_stream { (2.0 * config.architecture.layers as f64).sqrt().recip() } else { 1.0 };
     Ok(Tensor::f_randn(shape, options)?.f_mul_scalar(INITIAL_DEVIATION * scale)?)
+}
+
+/// How the model's own mechanism shares learned biases; nothing where it learns none.
+fn learned_buckets(config: &Config) -> Result<Option<Buckets>, ReplayError> {
+    let native = &config.heads.native;
+    if !matches!(native.scheme(), Scheme::Buckets | Scheme::Offsets) {
+        return Ok(None);
+    }
+    match native.mechanism(&config.heads, Stretch::ONE, config.heads.trained)? {
+        Mechanism::Bias(Bias::Learned(buckets)) => Ok(Some(buckets)),
+        _ => Ok(None),
+    }
+}
+
+/// ALiBi's bias at the least distance of each bucket, `[buckets, heads]`.
+fn sloped(buckets: &Buckets, heads: usize) -> Result<Tensor, ReplayError> {
+    let slopes = slopes(heads);
+    let mut rows = Vec::with_capacity(buckets.count() * heads);
+    let mut distance = 0;
+    for bucket in 0..buckets.count() {
+        while buckets.of(distance) < bucket {
+            distance += 1;
+        }
+        rows.extend(slopes.iter().map(|slope| -slope * distance as f64));
+    }
+    Ok(Tensor::f_from_slice(&rows)?.f_view([-1, heads as i64])?.f_to_kind(Kind::Float)?)
 }
 
 impl AdamW {
