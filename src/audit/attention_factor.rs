@@ -24,27 +24,37 @@ pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
     let usual = temperature(1.0);
     let (given, m, all) = (case.number("attention_factor"), case.number("mscale"), case.number("mscale_all_dim"));
     let mut found = Vec::new();
-    if let Some(given) = given.filter(|given| (given - usual).abs() > 1e-4) {
+    if let Some(given) = given {
+        let is_usual = (given - usual).abs() <= 1e-4;
+        let said = if is_usual {
+            format!("the attention factor is written, and is that of the formula, {}", plain(usual))
+        } else {
+            format!(
+                "the attention factor is {}, and that of the formula {}: engines that drop the key run with the formula's",
+                plain(given),
+                plain(usual)
+            )
+        };
         let meaning = format!(
-            "the attention factor is {}, and that of the formula {}: engines that drop the key run with {}, those that \
-             multiply the two with {}; logits scale by the square, at every position",
-            plain(given),
-            plain(usual),
-            plain(usual),
+            "{said}; engines that multiply the two run with {}; logits scale by the square, at every position",
             plain(given * usual)
         );
         let instead = format!("no `attention_factor`, unless the weights were trained with {}", plain(given));
-        found.push(case.found(Severity::Warning, case.key("attention_factor"), meaning, instead, &EXPLICIT));
+        let severity = if is_usual { Severity::Note } else { Severity::Warning };
+        found.push(case.found(severity, case.key("attention_factor"), meaning, instead, &EXPLICIT));
     }
     if let (Some(given), true) = (given, m.or(all).is_some()) {
+        let key = if m.is_some() { "mscale" } else { "mscale_all_dim" };
         let meaning = format!(
-            "`attention_factor` {} stands beside `mscale` or `mscale_all_dim`: transformers takes the first and ignores the \
-             others, engines that know `mscale` alone do the reverse",
+            "`attention_factor` {} stands beside `{key}`: transformers takes the first and ignores the \
+             other, engines that know `mscale` alone do the reverse",
             plain(given)
         );
-        found.push(case.found(Severity::Warning, case.key("mscale"), meaning, "one of the two forms", &EXPLICIT));
+        found.push(case.found(Severity::Warning, case.key(key), meaning, "one of the two forms", &EXPLICIT));
     }
-    found.extend(scales(case, m, all, temperature));
+    if given.is_none() {
+        found.extend(scales(case, m, all, temperature));
+    }
     found
 }
 

@@ -100,7 +100,7 @@ impl<'a> Case<'a> {
         AuditFinding {
             severity,
             check: String::new(),
-            file: "config.json".to_owned(),
+            file: self.config.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
             line: self.config.line(&key),
             key,
             meaning: meaning.into(),

@@ -3,6 +3,7 @@
 use super::case::Case;
 use crate::checkpoint::CheckpointError;
 use crate::findings::{AuditFinding, Severity};
+use crate::positions::MethodError;
 
 pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
     let Some(obstacle) = case.obstacle else { return Vec::new() };
@@ -20,11 +21,21 @@ pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
             let meaning = format!("the value cannot be applied: {found}");
             case.found(Severity::Error, key, meaning, supported, &[])
         }
-        other => {
-            let what = other.to_string();
-            let meaning = what.lines().next().unwrap_or_default();
-            case.found(Severity::Error, case.rope().unwrap_or("rope_parameters"), meaning, hint, &[])
+        CheckpointError::Method { source: MethodError::Parameter { name, expected, .. }, .. } => {
+            case.found(Severity::Error, case.key(name), said(obstacle), *expected, &[])
         }
+        CheckpointError::Method { source: MethodError::Factor { .. }, .. } => {
+            case.found(Severity::Error, case.key("factor"), said(obstacle), "a number of at least 1", &[])
+        }
+        other => case.found(Severity::Error, case.rope().unwrap_or("rope_parameters"), said(other), hint, &[]),
     };
     vec![found]
+}
+
+/// What an engine would say where it stops.
+fn said(obstacle: &CheckpointError) -> String {
+    match obstacle {
+        CheckpointError::Method { source, .. } => source.to_string(),
+        other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+    }
 }

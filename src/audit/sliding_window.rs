@@ -25,14 +25,19 @@ pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
         }
         Some(window) => match window.as_f64().filter(|window| *window < served) {
             Some(window) => {
+                let kinds = case.config.value("layer_types").and_then(Value::as_array);
+                let is_full = |kind: &Value| kind.as_str() == Some("full_attention");
+                let some_layers = kinds.is_some_and(|kinds| kinds.iter().any(is_full));
+                let (severity, layers) =
+                    if some_layers { (Severity::Note, " in some layers") } else { (Severity::Warning, "") };
                 let meaning = format!(
-                    "attention sees the last {} of {} tokens: what lies before is lost by design, whatever the positions; \
-                     engines differ by one token at its edge, and some ignore it",
+                    "attention sees the last {} of {} tokens{layers}: what lies before is lost by design, whatever the \
+                     positions; engines differ by one token at its edge, and some ignore it",
                     tokens(window),
                     tokens(served)
                 );
                 let instead = "null where the model was trained without a window";
-                vec![case.found(Severity::Warning, key, meaning, instead, &known)]
+                vec![case.found(severity, key, meaning, instead, &known)]
             }
             None => Vec::new(),
         },

@@ -1,6 +1,6 @@
 //! Tables and masks that are shorter than what is served.
 
-use super::case::{Case, tokens};
+use super::case::{Case, plain, tokens};
 use crate::findings::{AuditFinding, Severity};
 use crate::positions::Method;
 
@@ -13,19 +13,20 @@ pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
     }
     let known = ["mit-han-lab/llm-awq #332", "vllm-project/vllm-ascend #1266", "vllm-project/vllm #55910"];
     let ends = format!("`max_position_embeddings` is {}, and {} are to be served", tokens(longest), tokens(target));
-    let instead = format!("\"max_position_embeddings\": {target}");
     let trained = case.original().map_or(longest, |(_, original)| original);
     let factor = case.number("factor").filter(|_| case.scaling() != "default").unwrap_or(1.0);
     let reaches = factor * trained >= 0.99 * target || matches!(case.scaling(), "dynamic" | "llama3");
-    let (severity, meaning) = if reaches {
+    let longer = format!("\"max_position_embeddings\": {target}");
+    if reaches {
         let meaning = format!(
             "{ends}: engines that size tables and masks by the key alone wrap, clamp, regrow or stop at {}, and others \
              multiply it by the factor",
             tokens(longest)
         );
-        (Severity::Warning, meaning)
+        vec![case.found(Severity::Warning, "max_position_embeddings", meaning, longer, &known)]
     } else {
-        (Severity::Error, format!("{ends}, and no scaling of the file reaches that far: positions beyond are unseen"))
-    };
-    vec![case.found(severity, "max_position_embeddings", meaning, instead, &known)]
+        let meaning = format!("{ends}, and no scaling of the file reaches that far: positions beyond are unseen");
+        let instead = format!("a scaling whose factor is {} or more, and {longer}", plain(target / trained));
+        vec![case.found(Severity::Error, "max_position_embeddings", meaning, instead, &known)]
+    }
 }

@@ -28,6 +28,9 @@ pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
     found
 }
 
+/// Families whose attention has the projections of Llama's, and no others in them.
+const LLAMAS: [&str; 6] = ["llama", "mistral", "mixtral", "qwen2", "qwen3", "gyro"];
+
 /// Tensors by name, each with its file.
 type Tensors = BTreeMap<String, (String, Tensor)>;
 
@@ -35,14 +38,25 @@ fn name(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Weights that cannot be read, or are not all there.
 fn unreadable(case: &Case<'_>, error: &CheckpointError) -> AuditFinding {
-    let text = error.to_string();
-    let (what, hint) = text.split_once("\nhint: ").unwrap_or((&text, "take the file from the publisher again"));
-    AuditFinding { file: "weights".to_owned(), line: None, ..case.found(Severity::Error, "weights", what, hint, &[]) }
+    let (file, key, meaning) = match error {
+        CheckpointError::MissingShard { path, shard } => {
+            (name(path), "weight_map", format!("the shard `{shard}` is named here and is not in the folder"))
+        }
+        CheckpointError::Read { path, source } => (name(path), "header", format!("it cannot be read: {source}")),
+        other => (String::from("model.safetensors.index.json"), "weight_map", other.to_string().replace('\n', "; ")),
+    };
+    let instead = "the file as its publisher has it: was the download complete?";
+    AuditFinding { file, line: None, ..case.found(Severity::Error, key, meaning, instead, &[]) }
 }
 
 /// The first tensor of each kind whose shape is another than the configuration's.
 fn shapes(case: &Case<'_>, all: &Tensors) -> Vec<AuditFinding> {
+    // Packed numbers have shapes of their own.
+    if case.config.value("quantization_config").is_some() {
+        return Vec::new();
+    }
     let count = |key: &str| case.top(key).map(|count| count as usize);
     let (Some(width), Some(heads)) = (count("hidden_size"), count("num_attention_heads")) else { return Vec::new() };
     let head_dim = count("head_dim").unwrap_or(width / heads.max(1));
@@ -61,8 +75,9 @@ fn shapes(case: &Case<'_>, all: &Tensors) -> Vec<AuditFinding> {
         ("mlp.down_proj.weight", "intermediate_size", inner.map(|inner| [width, inner])),
     ];
     let mut found = Vec::new();
+    let is_plain = LLAMAS.contains(&case.model_type());
     for (kind, key, expected) in kinds {
-        let Some(expected) = expected else { continue };
+        let Some(expected) = expected.filter(|_| is_plain || !kind.starts_with("self_attn")) else { continue };
         let wrong = all.iter().find(|(tensor, (_, about))| tensor.ends_with(kind) && about.shape != expected);
         if let Some((tensor, (file, about))) = wrong {
             let meaning = format!(
@@ -79,9 +94,11 @@ fn shapes(case: &Case<'_>, all: &Tensors) -> Vec<AuditFinding> {
 
 /// Whether the weights have as many layers as the configuration.
 fn layers(case: &Case<'_>, all: &Tensors) -> Option<AuditFinding> {
-    let index = |tensor: &String| tensor.split_once("layers.")?.1.split_once('.')?.0.parse::<usize>().ok();
+    let index = |tensor: &String| tensor.strip_prefix("model.layers.")?.split_once('.')?.0.parse::<usize>().ok();
     let there = all.keys().filter_map(index).max()? + 1;
-    let written = case.top("num_hidden_layers")? as usize;
+    // Layers that predict further tokens stand behind the others.
+    let further = case.top("num_nextn_predict_layers").unwrap_or(0.0);
+    let written = (case.top("num_hidden_layers")? + further) as usize;
     (there != written).then(|| {
         let meaning = format!("the configuration has {written} layers, and the weights {there}");
         case.found(Severity::Error, "num_hidden_layers", meaning, format!("\"num_hidden_layers\": {there}"), &[])

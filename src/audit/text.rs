@@ -35,10 +35,12 @@ pub fn text(audit: &Audit) -> String {
 fn healthy(effective: &Effective) -> String {
     let Effective { method, factor, theta, rotated: [rotated, head_dim], trained, attention_factor, fingerprints } =
         effective;
-    let rotation = attention_factor.map_or_else(String::new, |attention| {
-        format!(", base {theta}, {rotated} of {head_dim} dimensions rotated, attention factor {attention:.6}")
-    });
-    let mut page = format!("a healthy engine applies {method} x{factor} to {trained} trained tokens{rotation}\n");
+    let mut page = format!("a healthy engine applies {method} x{factor} to weights of {trained} tokens\n");
+    if let Some(attention) = attention_factor {
+        page.push_str(&format!(
+            "base {theta}, {rotated} of {head_dim} dimensions rotated, attention factor {attention:.6}\n"
+        ));
+    }
     for (length, fingerprint) in fingerprints {
         page.push_str(&format!("fingerprint {fingerprint} at {length} tokens\n"));
     }

@@ -34,7 +34,10 @@ pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
     let (Some(rope), scaling) = (case.rope(), case.scaling()) else { return Vec::new() };
     let Some((_, read)) = READ.iter().find(|(name, _)| *name == scaling) else { return Vec::new() };
     let all: Vec<&str> = READ.iter().flat_map(|(_, keys)| keys.iter()).chain(ALWAYS).copied().collect();
-    let unread = |key: &&str| !read.contains(key) && !ALWAYS.contains(key) && case.parameter(key).is_some();
+    // An object inside is a rotation of one type of layer, not a parameter.
+    let unread = |key: &&str| {
+        !read.contains(key) && !ALWAYS.contains(key) && case.parameter(key).is_some_and(|value| !value.is_object())
+    };
     case.config
         .keys(rope)
         .filter(unread)
@@ -46,17 +49,13 @@ pub(super) fn check(case: &Case<'_>) -> Vec<AuditFinding> {
                 let meaning = format!("{scaling} does not read `{key}`; {} does", owners.join(" or "));
                 return case.found(Severity::Warning, case.key(key), meaning, "no such key, or the other scaling", &[]);
             }
-            match nearest(key, &all) {
-                Some(meant) => {
-                    let meaning = format!("no engine reads `{key}`, so `{meant}` keeps its default");
-                    let instead = format!("did you mean \"{meant}\"?");
-                    case.found(Severity::Error, case.key(key), meaning, instead, &[])
-                }
-                None => {
-                    let meaning = format!("`{key}` is no parameter of any scaling: it is ignored, or one engine's own");
-                    case.found(Severity::Note, case.key(key), meaning, "no such key", &[])
-                }
+            if let Some(meant) = nearest(key, &all) {
+                let meaning = format!("no engine reads `{key}`, so `{meant}` keeps its default");
+                let instead = format!("did you mean \"{meant}\"?");
+                return case.found(Severity::Error, case.key(key), meaning, instead, &[]);
             }
+            let meaning = format!("`{key}` is no parameter of any scaling: it is ignored, or one engine's own");
+            case.found(Severity::Note, case.key(key), meaning, "no such key", &[])
         })
         .collect()
 }

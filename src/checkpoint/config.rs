@@ -215,7 +215,7 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
 pub(super) fn head_dim(top: Keys<'_>, width: usize, heads: usize) -> Result<usize, CheckpointError> {
     match top.count("head_dim")? {
         Some(head_dim) => Ok(head_dim),
-        None if width % heads == 0 => Ok(width / heads),
+        None if width.is_multiple_of(heads) => Ok(width / heads),
         None => {
             let supported = format!("a divisor of the hidden size {width}, or an explicit `head_dim`");
             Err(top.unsupported("num_attention_heads", heads, supported))
