@@ -18,7 +18,9 @@ pub fn text(audit: &Audit) -> String {
     let summary = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
     let mut page = format!("{}: {summary}\n", audit.config.display());
     for finding in &audit.findings {
-        page.push_str(&format!("\n{:<8} {}  [{}]\n", finding.severity.name(), finding.place(), finding.check));
+        page.push_str(&format!("\n{:<8} {}  [{}]\n", finding.severity.name(), finding.key, finding.check));
+        let line = finding.line.map_or_else(String::new, |line| format!(", line {line}"));
+        page.push_str(&format!("         {}{line}\n", finding.file));
         paragraph(&mut page, "", &finding.meaning);
         paragraph(&mut page, "write: ", &finding.instead);
         if !finding.known.is_empty() {
