@@ -94,6 +94,7 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
             .map(|cell| summary(scenario, cell))
             .collect(),
         recommendation,
+        audit: Vec::new(),
         notes,
         decide: scenario.decide.clone(),
         expectations: expectations::expectations(&scenario.expect, &causes),

@@ -1,5 +1,6 @@
 //! The pipeline, as one page of straight code: scenario, documents, cells, rows, findings, pages.
 
+mod audit;
 #[cfg(feature = "libtorch")]
 mod card;
 mod cells;
@@ -95,6 +96,7 @@ pub fn diagnose<E: Engine>(
     if request.quick {
         scenario = scenario.quick();
     }
+    let audit = audit::of(&scenario)?;
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let dir = folder_of(&scenario, request.out.as_deref());
     let (mut folder, done) = RunFolder::open(&dir, &identity.fingerprint(), request.resume)?;
@@ -105,7 +107,7 @@ pub fn diagnose<E: Engine>(
     progress.finish();
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
-    let findings = findings(&scenario, &cells, &provenance, request.baseline.as_deref())?;
+    let findings = Findings { audit, ..findings(&scenario, &cells, &provenance, request.baseline.as_deref())? };
     let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance };
     for page in pages(&finished)? {
         folder.write(&page.path, &page.bytes)?;

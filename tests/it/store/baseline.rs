@@ -16,6 +16,7 @@ fn findings(deployed: &Cell) -> Findings {
         grid: Vec::new(),
         cells: Vec::new(),
         recommendation: None,
+        audit: Vec::new(),
         notes: Vec::new(),
         expectations: Vec::new(),
     }
