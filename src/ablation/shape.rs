@@ -31,7 +31,7 @@ pub(super) fn shape(evidence: &Evidence, board: &Board) -> (String, Vec<String>)
     let damages = damages(evidence, board);
     let bins: Vec<(Bin, Estimate)> =
         damages.iter().filter_map(|(bin, values)| Some((*bin, mean_estimate(values)?))).collect();
-    let (name, change) = name_of(&damages, &bins, board.tolerance, evidence.scenario.trained);
+    let (name, change) = name_of(&damages, &bins, board.tolerance, &landmarks(evidence));
     let (Some((first, at_first)), Some((last, at_last))) = (bins.first(), bins.last()) else {
         return (name, Vec::new());
     };
@@ -46,6 +46,16 @@ pub(super) fn shape(evidence: &Evidence, board: &Board) -> (String, Vec<String>)
     )];
     sentences.extend(change.and_then(|change| onset(&change)));
     (name, sentences)
+}
+
+/// Where something is known to change before anything is measured: the trained length, and the length that the deployed
+/// factor stretches it to.
+fn landmarks(evidence: &Evidence) -> Vec<u32> {
+    let trained = evidence.scenario.trained.as_f64();
+    let reach = trained * evidence.scenario.deployed.1.0;
+    let mut places: Vec<u32> = [trained, reach].map(|place| place.round().min(f64::from(u32::MAX)) as u32).to_vec();
+    places.dedup();
+    places
 }
 
 /// Where the damage changes, as a sentence.
@@ -109,7 +119,7 @@ fn name_of(
     damages: &[(Bin, Vec<f64>)],
     bins: &[(Bin, Estimate)],
     tolerance: f64,
-    trained: Tokens,
+    landmarks: &[u32],
 ) -> (String, Option<Shape>) {
     let largest = bins.iter().map(|(_, damage)| damage.point).fold(0.0, f64::max);
     let floor = tolerance.max(BULK * largest);
@@ -119,8 +129,7 @@ fn name_of(
         let none = !bins.is_empty() && healthy == bins.len();
         return (if none { "none" } else { "unclear" }.to_owned(), None);
     }
-    let landmark = u32::try_from(trained.0).unwrap_or(u32::MAX);
-    let Some(change) = fitted(damages, floor, landmark) else { return ("unclear".to_owned(), None) };
+    let Some(change) = fitted(damages, floor, landmarks) else { return ("unclear".to_owned(), None) };
     let level = change.level.point;
     let rise = change.rise.map_or(0.0, |rise| rise.point);
     let ends = damages.first().zip(damages.last());
@@ -134,7 +143,7 @@ fn name_of(
     let name = if last < GROWS * level || change.course == Course::Constant {
         // What heals along the way is no shape; what only sinks a little is as good as constant.
         if healthy == 0 { "constant".to_owned() } else { "unclear".to_owned() }
-    } else if change.course == Course::Step || place == f64::from(landmark) {
+    } else if change.course == Course::Step || landmarks.iter().any(|landmark| place == f64::from(*landmark)) {
         format!("step@{place}")
     } else {
         "growing".to_owned()
@@ -143,11 +152,11 @@ fn name_of(
 }
 
 /// The course that fits, if one does.
-fn fitted(damages: &[(Bin, Vec<f64>)], floor: f64, landmark: u32) -> Option<Shape> {
+fn fitted(damages: &[(Bin, Vec<f64>)], floor: f64, landmarks: &[u32]) -> Option<Shape> {
     let documents = damages.iter().map(|(_, values)| values.len()).min()?;
     let row = |document: usize| damages.iter().filter_map(|(_, values)| values.get(document)).copied().collect();
     let profile = Profile::new(damages.iter().map(|(bin, _)| *bin).collect(), (0..documents).map(row).collect())?;
-    let change = profile.shape(&Setting { allowance: floor, landmarks: &[landmark] })?;
+    let change = profile.shape(&Setting { allowance: floor, landmarks })?;
     (change.misfit <= MISFIT && change.confidence >= SURE).then_some(change)
 }
 
@@ -161,7 +170,7 @@ mod tests {
         let damages: Vec<(Bin, Vec<f64>)> =
             points.iter().zip(edges.windows(2)).map(|(&point, edge)| ((edge[0], edge[1]), values(point))).collect();
         let bins: Vec<_> = damages.iter().map(|(bin, values)| (*bin, mean_estimate(values).unwrap())).collect();
-        name_of(&damages, &bins, 0.02, Tokens(2048)).0
+        name_of(&damages, &bins, 0.02, &[2048]).0
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub fn text(audit: &Audit) -> String {
 fn healthy(effective: &Effective) -> String {
     let Effective { method, factor, theta, rotated: [rotated, head_dim], trained, attention_factor, fingerprints } =
         effective;
+    // LongRoPE's lists fill pages.
+    let method = if method.chars().count() > WIDTH / 2 { method.split(" (").next().unwrap_or(method) } else { method };
     let mut page = format!("a healthy engine applies {method} x{factor} to weights of {trained} tokens\n");
     if let Some(attention) = attention_factor {
         page.push_str(&format!(
