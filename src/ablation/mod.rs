@@ -26,6 +26,7 @@ use crate::scenario::{ProbeName, Scenario};
 use board::Board;
 
 pub use board::ruling;
+pub use rows::{Part, by_document};
 
 /// What a run has to be judged by.
 #[derive(Clone, Copy, Debug)]

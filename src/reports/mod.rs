@@ -3,12 +3,15 @@
 //! The argument of a report is made once, as `story` blocks and `figures`; a format only writes it down. A new
 //! format is one file here and one line in [`REPORTS`].
 
+mod cards;
 mod charts;
+pub mod document;
+mod evidence;
 mod figures;
-mod html;
+pub mod html;
 mod json;
-mod markdown;
-mod numbers;
+pub mod markdown;
+pub(crate) mod numbers;
 mod provenance;
 mod story;
 mod tables;
@@ -21,6 +24,7 @@ use crate::measurement::{Cell, Outcome};
 use crate::units::Tokens;
 
 pub use charts::{mechanism_chart, training_curve};
+pub use figures::Figure;
 pub use provenance::{Machine, Provenance};
 pub use story::Story;
 pub use terminal::terminal;
@@ -50,7 +54,8 @@ pub struct Page {
 }
 
 impl Page {
-    fn new(path: impl Into<PathBuf>, text: impl Into<Vec<u8>>) -> Self {
+    /// A page of these bytes.
+    pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<Vec<u8>>) -> Self {
         Self { path: path.into(), bytes: text.into() }
     }
 }
