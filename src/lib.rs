@@ -20,6 +20,7 @@ pub mod probes;
 pub mod ablation;
 pub mod baselines;
 pub mod reports;
+pub mod memo;
 #[cfg(feature = "libtorch")]
 pub mod replay;
 pub mod run;

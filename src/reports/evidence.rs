@@ -140,7 +140,9 @@ fn documents(run: &Run<'_>) -> Option<Block> {
     }
     let head: Vec<&str> = std::iter::once("Document").chain(columns.iter().map(|(name, _)| name.as_str())).collect();
     let row = |key: &u32| {
-        let value = |(_, values): &(String, Values)| values.get(key).map_or_else(|| "\u{2013}".to_owned(), |x| numbers::value("", *x));
+        let value = |(_, values): &(String, Values)| {
+            values.get(key).map_or_else(|| "\u{2013}".to_owned(), |x| numbers::value("", *x))
+        };
         std::iter::once(number(key.to_string())).chain(columns.iter().map(|column| number(value(column)))).collect()
     };
     Some(table("The documents behind the rulings", &head, keys.iter().map(row).collect()))

@@ -186,7 +186,8 @@ fn class(ruling: Ruling) -> &'static str {
 
 /// A name that may stand behind `#`.
 pub(super) fn slug(words: &str) -> String {
-    let letters = words.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' });
+    let letters =
+        words.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' });
     letters.collect()
 }
 

@@ -6,7 +6,7 @@
 mod cards;
 mod charts;
 pub mod document;
-mod evidence;
+pub(crate) mod evidence;
 mod figures;
 pub mod html;
 mod json;
@@ -28,6 +28,10 @@ pub use figures::Figure;
 pub use provenance::{Machine, Provenance};
 pub use story::Story;
 pub use terminal::terminal;
+
+pub(crate) use story::capitalised;
+pub(crate) use tables::label;
+pub(crate) use terminal::paragraph;
 
 /// Everything that a page may use.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +89,14 @@ pub trait Report: Sync {
 
 /// Every format that is written into a run's folder.
 pub const REPORTS: &[&dyn Report] = &[&json::Json, &charts::Charts, &markdown::Markdown, &html::Html];
+
+/// Every figure that a run's rows and findings allow.
+///
+/// # Errors
+/// [`ReportError::Chart`] where one cannot be drawn.
+pub(crate) fn figures_of(run: &Run<'_>) -> Result<Vec<Figure>, ReportError> {
+    charts::all(run)
+}
 
 /// Every page of a run: `findings.json`, `charts/*.svg`, `report.md`, `report.html`.
 ///

@@ -158,7 +158,8 @@ impl<'a> Story<'a> {
         self.document.heading("What does not repair it");
         let useless = useless(self.run);
         if useless.is_empty() {
-            self.document.say("No measured cell leaves a question worse than the reference that the deployed one broke.");
+            self.document
+                .say("No measured cell leaves a question worse than the reference that the deployed one broke.");
         } else {
             self.push(Block::List(useless));
         }

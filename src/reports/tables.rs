@@ -1,7 +1,7 @@
 //! The tables of the story: rulings, causes, cells, attention, provenance.
 
-use super::figures::{Of, anywhere, curve};
 use super::document::{Block, Entry, Table, number, table, text};
+use super::figures::{Of, anywhere, curve};
 use super::story::capitalised;
 use super::{Run, numbers};
 use crate::findings::{Axis, Cause, GridCell, GridSummary, Question, Ruling, Stability, Verdict};
@@ -51,7 +51,11 @@ pub(super) fn causes_table(causes: &[Cause]) -> Block {
             number(share),
         ]
     });
-    table("What is to blame, and what repairs it", &["Question", "Cause", "Level", "Confidence", "Repaired by", "Repair [95% interval]"], rows.collect())
+    table(
+        "What is to blame, and what repairs it",
+        &["Question", "Cause", "Level", "Confidence", "Repaired by", "Repair [95% interval]"],
+        rows.collect(),
+    )
 }
 
 /// How each question's gap divides over the axes.
@@ -153,7 +157,7 @@ pub(super) fn failed_rows(run: &Run<'_>) -> Vec<Vec<Entry>> {
 }
 
 /// A cell of the grid as the cell itself writes it.
-pub(super) fn label(cell: &GridCell) -> String {
+pub(crate) fn label(cell: &GridCell) -> String {
     crate::measurement::label(&cell.method, Tokens(0), crate::units::Stretch(cell.factor))
 }
 
@@ -238,7 +242,11 @@ pub(super) fn origin_table(run: &Run<'_>) -> Block {
         ("Duration", numbers::value("seconds", p.wall_seconds.0)),
         ("Peak memory", p.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), numbers::bytes)),
     ]);
-    table("Where the numbers come from", &["What", "Value"], rows.into_iter().map(|(what, value)| vec![text(what), text(value)]).collect())
+    table(
+        "Where the numbers come from",
+        &["What", "Value"],
+        rows.into_iter().map(|(what, value)| vec![text(what), text(value)]).collect(),
+    )
 }
 
 /// The first 16 letters of a hash; `run.json` holds all of it.

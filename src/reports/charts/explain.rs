@@ -46,7 +46,12 @@ fn line(label: &str, pen: Pen, points: Vec<(f64, f64)>) -> Line {
 }
 
 fn panel(title: impl Into<String>, unit: impl Into<String>, lines: Vec<Line>, level: Option<f64>) -> Panel {
-    Panel { title: title.into(), unit: unit.into(), lines, levels: level.map(|level| (level, String::new())).into_iter().collect() }
+    Panel {
+        title: title.into(),
+        unit: unit.into(),
+        lines,
+        levels: level.map(|level| (level, String::new())).into_iter().collect(),
+    }
 }
 
 /// A length as a label: `2k`.

@@ -2,7 +2,8 @@
 
 use super::lines::WIDTH;
 use super::{
-    Anchor, BLUE, Canvas, Drawing, FAINT, Figure, INK, ON_FILL, QUIET, RGBColor, ReportError, Run, Type, VERMILION, WHITE, sheet,
+    Anchor, BLUE, Canvas, Drawing, FAINT, Figure, INK, ON_FILL, QUIET, RGBColor, ReportError, Run, Type, VERMILION,
+    WHITE, sheet,
 };
 use crate::findings::{GridCell, GridSummary, Question};
 use crate::measurement::{Arm, Outcome};

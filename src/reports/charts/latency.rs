@@ -25,7 +25,12 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         let lines = timed.iter().map(|(label, pen, timings)| line(label, *pen, timings, scale)).collect();
         panels.push(Panel { title: name.to_owned(), unit: unit.to_owned(), lines, levels: Vec::new() });
         let unit = "ratio to the unscaled model, same blocks".to_owned();
-        panels.push(Panel { title: format!("{name}, ratio"), unit, lines: ratios(run, quantity), levels: vec![(1.0, String::new())] });
+        panels.push(Panel {
+            title: format!("{name}, ratio"),
+            unit,
+            lines: ratios(run, quantity),
+            levels: vec![(1.0, String::new())],
+        });
     }
     panels.retain(|panel| !panel.lines.is_empty());
     lengths.sort_unstable();

@@ -31,7 +31,8 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         periods.push(Line { label: label.clone(), pen: *pen, points: points(&turning.pairs, |pair| pair.period) });
         stretches.push(Line { label: label.clone(), pen: *pen, points: points(&turning.pairs, |pair| pair.stretch) });
     }
-    let top = |lines: &[Line]| lines.iter().flat_map(|line| &line.points).map(|point| point.1.point).fold(1.0, f64::max);
+    let top =
+        |lines: &[Line]| lines.iter().flat_map(|line| &line.points).map(|point| point.1.point).fold(1.0, f64::max);
     let (highest, most) = (top(&periods), top(&stretches));
     let levels = [("trained", run.trained), ("target", run.target)];
     let panels = [
@@ -49,8 +50,12 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         },
     ];
     let ticks = (0..pairs).step_by((pairs / 8).max(1)).map(|pair| (pair as f64, pair.to_string())).collect();
-    let axis =
-        Axis { title: "pair of dimensions, fastest first".to_owned(), ends: (0.0, pairs as f64 - 1.0), ticks, mark: None };
+    let axis = Axis {
+        title: "pair of dimensions, fastest first".to_owned(),
+        ends: (0.0, pairs as f64 - 1.0),
+        ticks,
+        mark: None,
+    };
     let said: Vec<String> = cells.iter().map(|(label, _, turning)| words(label, turning)).collect();
     let title = "Periods against the trained and the target length";
     let caption = format!(
@@ -66,7 +71,12 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         if panel.title.starts_with("Period") {
             Scale { low: 5.0, high: highest * 1.3, logarithmic: true, number: |x| tick(x as u32) }
         } else {
-            Scale { low: 0.0, high: most * 1.1, logarithmic: false, number: |x| format!("{}", (x * 10.0).round() / 10.0) }
+            Scale {
+                low: 0.0,
+                high: most * 1.1,
+                logarithmic: false,
+                number: |x| format!("{}", (x * 10.0).round() / 10.0),
+            }
         }
     })?;
     Ok(Some(Figure::drawn("periods", title, caption, alt, drawing)))

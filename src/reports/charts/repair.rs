@@ -1,7 +1,9 @@
 //! The repair as a waterfall: from the deployed cell's damage, by the Shapley share of each axis, to what is left.
 
 use super::lines::WIDTH;
-use super::{Anchor, BLUE, Canvas, DEEP, Drawing, FAINT, GREEN, INK, QUIET, RGBColor, ReportError, SKY, Type, VERMILION, sheet};
+use super::{
+    Anchor, BLUE, Canvas, DEEP, Drawing, FAINT, GREEN, INK, QUIET, RGBColor, ReportError, SKY, Type, VERMILION, sheet,
+};
 use crate::findings::{Cause, Question, Ruling};
 use crate::reports::story::{capitalised, worst};
 use crate::reports::{Figure, Run, numbers, tables::label};
@@ -66,7 +68,13 @@ fn fall(run: &Run<'_>, cause: &Cause) -> Option<Fall> {
     }
     steps.retain(|(_, step)| step.abs() > 1e-9);
     steps.sort_by(|a, b| b.1.total_cmp(&a.1));
-    Some(Fall { question: cause.question, unit: grid.unit.clone(), deployed, steps, repaired: (repair.cell.clone(), left) })
+    Some(Fall {
+        question: cause.question,
+        unit: grid.unit.clone(),
+        deployed,
+        steps,
+        repaired: (repair.cell.clone(), left),
+    })
 }
 
 fn amount(fall: &Fall, x: f64) -> String {
@@ -75,7 +83,8 @@ fn amount(fall: &Fall, x: f64) -> String {
 }
 
 fn words(fall: &Fall) -> String {
-    let steps: Vec<String> = fall.steps.iter().map(|(axis, step)| format!("the {axis} {}", amount(fall, *step))).collect();
+    let steps: Vec<String> =
+        fall.steps.iter().map(|(axis, step)| format!("the {axis} {}", amount(fall, *step))).collect();
     let unit = numbers::suffix(&fall.unit);
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     format!(
