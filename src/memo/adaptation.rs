@@ -1,10 +1,10 @@
 //! Training-free now against a short adaptation: what the tokens buy, and what they cost.
 
 use super::candidates::Candidate;
+use super::facts::parameters;
 use super::sources::Sources;
 use super::{Dossier, decision};
 use crate::ablation::{Part, by_document};
-use crate::checkpoint::Architecture;
 use crate::findings::Question;
 use crate::measurement::{Arm, Cell};
 use crate::reports::document::Claim;
@@ -92,12 +92,4 @@ fn cost(dossier: &Dossier<'_>, tokens: Tokens, sources: &mut Sources) -> Claim {
         ),
         [formula],
     )
-}
-
-/// The checkpoint's parameters, embeddings once where they are tied.
-fn parameters(a: &Architecture) -> usize {
-    let (query, key_value) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
-    let layer = a.width * (2 * query + 2 * key_value) + 3 * a.width * a.feed_forward + 2 * a.width;
-    let embeddings = a.vocabulary * a.width * if a.tied_embeddings { 1 } else { 2 };
-    embeddings + a.layers * layer + a.width
 }

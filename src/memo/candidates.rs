@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::Dossier;
 use super::sources::Sources;
+use super::{Dossier, facts};
 use crate::ablation::{self, Evidence};
-use crate::findings::{Question, Ruling, Verdict};
+use crate::findings::{GridSummary, Question, Ruling};
 use crate::measurement::{Arm, Cell};
 use crate::positions::{AnyMethod, Mechanism, Method};
 use crate::reports::evidence;
@@ -53,6 +53,8 @@ pub struct Standing {
     pub tolerance: f64,
     /// How much of the tolerance is left, in the unit (for a ratio: the tolerance over it); negative is beyond it.
     pub margin: Option<f64>,
+    /// Where time was not measured: the ratio that the count of operations gives, which stands in for it.
+    pub expected: Option<f64>,
     /// Why it was not measured.
     pub why: Option<String>,
     /// What it rests on.
@@ -60,10 +62,11 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// `passed`, `failed`, `undecided` or `not measured`.
+    /// `passed`, `failed`, `undecided` or `not measured`; `failed by arithmetic` where operations stand in for time.
     #[must_use]
     pub fn status(&self) -> &'static str {
         match self.ruling {
+            Ruling::Worse if self.change.is_none() => "failed by arithmetic",
             Ruling::Better | Ruling::WithinNoise => "passed",
             Ruling::Worse => "failed",
             Ruling::Undecided => "undecided",
@@ -73,7 +76,8 @@ impl Standing {
 
     /// The damage in tolerances: 1 is all that is accepted. Nothing where it was not measured.
     fn damage(&self) -> Option<f64> {
-        let point = self.change?.point;
+        let fails = self.expected.filter(|_| self.ruling == Ruling::Worse);
+        let point = self.change.map(|change| change.point).or(fails)?;
         Some(match self.constraint {
             Question::Latency => point.ln() / self.tolerance.ln().max(f64::MIN_POSITIVE),
             Question::Retrieval => -point / self.tolerance.max(f64::MIN_POSITIVE),
@@ -159,21 +163,13 @@ fn same(dossier: &Dossier, one: &Candidate, other: &Candidate) -> bool {
 /// A cell with numbers for every quality question that was measured; nothing for others.
 fn candidate(dossier: &Dossier, evidence: &Evidence, cell: &Cell, sources: &mut Sources) -> Option<Candidate> {
     let mut standings = Vec::new();
-    for verdict in &dossier.run.findings.verdicts {
-        if verdict.against != "reference" || standings.iter().any(|s: &Standing| s.constraint == verdict.question) {
-            continue;
-        }
-        let measured =
-            dossier.run.findings.grid.iter().any(|grid| grid.question == verdict.question && !grid.cells.is_empty());
-        if verdict.question == Question::Latency {
-            standings.push(timed(dossier, evidence, cell, verdict, sources));
-        } else if measured {
-            standings.push(ruled(dossier, cell, verdict, sources)?);
-        }
+    for grid in dossier.run.findings.grid.iter().filter(|grid| !grid.cells.is_empty()) {
+        standings.push(ruled(dossier, cell, grid, sources)?);
     }
     if standings.is_empty() {
         return None;
     }
+    standings.push(timed(dossier, evidence, cell, sources));
     let damages = || standings.iter().filter_map(Standing::damage);
     Some(Candidate {
         cell: cell.clone(),
@@ -188,42 +184,55 @@ fn candidate(dossier: &Dossier, evidence: &Evidence, cell: &Cell, sources: &mut 
 }
 
 /// A quality question, from the two-way table that the report shows.
-fn ruled(dossier: &Dossier, cell: &Cell, verdict: &Verdict, sources: &mut Sources) -> Option<Standing> {
-    let question = verdict.question;
-    let grid = dossier.run.findings.grid.iter().find(|grid| grid.question == question)?;
+fn ruled(dossier: &Dossier, cell: &Cell, grid: &GridSummary, sources: &mut Sources) -> Option<Standing> {
     let entry = grid.cells.iter().find(|entry| crate::reports::label(entry) == cell.label())?;
-    let damage = if question == Question::Retrieval { -entry.change.point } else { entry.change.point };
+    let limits = &dossier.scenario.tolerance;
+    let (damage, tolerance) = match grid.question {
+        Question::Retrieval => (-entry.change.point, limits.retrieval),
+        Question::ShortRange => (entry.change.point, limits.short_range),
+        _ => (entry.change.point, limits.long_range),
+    };
     Some(Standing {
-        constraint: question,
+        constraint: grid.question,
         ruling: entry.ruling,
         unit: grid.unit.clone(),
         change: Some(entry.change),
-        tolerance: verdict.tolerance,
-        margin: Some(verdict.tolerance - damage),
+        tolerance,
+        margin: Some(tolerance - damage),
+        expected: None,
         why: None,
-        sources: vec![rows(dossier, question, cell, sources)],
+        sources: vec![rows(dossier, grid.question, cell, sources)],
     })
 }
 
-/// Latency, from the timings of the cell beside the unscaled model's.
-fn timed(dossier: &Dossier, evidence: &Evidence, cell: &Cell, verdict: &Verdict, sources: &mut Sources) -> Standing {
-    let has_rows = dossier.rows(cell).iter().any(|row| row.reading.probe == Question::Latency.name());
-    let judged = if has_rows { ablation::latency_of(evidence, cell) } else { verdict.clone() };
-    let (ruling, change, why) = if has_rows {
-        (judged.ruling, judged.change, judged.why)
-    } else {
-        (Ruling::Incomparable, None, Some("only the deployed cell was timed".to_owned()))
-    };
-    Standing {
+/// Latency, from the timings of the cell beside the unscaled model's; where there are none, from the count of operations.
+fn timed(dossier: &Dossier, evidence: &Evidence, cell: &Cell, sources: &mut Sources) -> Standing {
+    let tolerance = dossier.scenario.tolerance.latency;
+    let mut standing = Standing {
         constraint: Question::Latency,
-        ruling,
-        unit: verdict.unit.clone(),
-        margin: change.map(|ratio| verdict.tolerance / ratio.point),
-        change,
-        tolerance: verdict.tolerance,
-        why,
-        sources: if has_rows { vec![rows(dossier, Question::Latency, cell, sources)] } else { Vec::new() },
+        ruling: Ruling::Incomparable,
+        unit: "ratio".to_owned(),
+        change: None,
+        tolerance,
+        margin: None,
+        expected: None,
+        why: None,
+        sources: Vec::new(),
+    };
+    if dossier.rows(cell).iter().any(|row| row.reading.probe == Question::Latency.name()) {
+        let judged = ablation::latency_of(evidence, cell);
+        (standing.ruling, standing.change, standing.why) = (judged.ruling, judged.change, judged.why);
+        standing.sources = vec![rows(dossier, Question::Latency, cell, sources)];
+    } else if let Some(expected) = facts::slower(dossier, cell) {
+        standing.expected = Some(expected);
+        standing.ruling = if expected > tolerance { Ruling::Worse } else { Ruling::Incomparable };
+        standing.why = Some(format!("it was not timed; by its operations a decoded token takes {expected:.3}x"));
+        standing.sources = vec![sources.formula(facts::SLOWER)];
+    } else {
+        standing.why = Some("it was not timed".to_owned());
     }
+    standing.margin = standing.change.map(|ratio| ratio.point).or(standing.expected).map(|ratio| tolerance / ratio);
+    standing
 }
 
 /// The source of a cell's change against the question's reference.

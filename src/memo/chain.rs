@@ -266,8 +266,10 @@ fn recency(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sources: &mu
                 numbers::estimate("share", &inside, numbers::value),
                 beyond.n
             ),
-            // Intervals that do not meet tell the two apart.
-            if beyond.high < inside.low {
+            // Intervals that do not meet tell the two apart; where nothing is recalled inside, nothing can be lost beyond.
+            if inside.low <= 0.0 {
+                Mark::NotTested
+            } else if beyond.high < inside.low {
                 Mark::of(far == 0, Ruling::Worse)
             } else if beyond.low >= inside.high {
                 Mark::of(far == 0, Ruling::Better)

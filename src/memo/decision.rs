@@ -95,7 +95,7 @@ fn sentences(
         )
     } else {
         format!(
-            "{keep} {} for {target} tokens: of {approaches} measured it fails no constraint, but {} is still undecided.",
+            "{keep} {} for {target} tokens: of {approaches} measured it fails no constraint, but {} still undecided.",
             chosen.label,
             listed(chosen, Ruling::Undecided)
         )
@@ -114,7 +114,11 @@ fn sentences(
 fn listed(chosen: &Candidate, ruling: Ruling) -> String {
     let words: Vec<&str> =
         chosen.standings.iter().filter(|s| s.ruling == ruling).map(|s| s.constraint.words()).collect();
-    words.join(" and ")
+    match words.as_slice() {
+        [one] => format!("{one} is"),
+        [first @ .., last] => format!("{} and {last} are", first.join(", ")),
+        [] => String::new(),
+    }
 }
 
 /// What the chosen cell costs beyond what is accepted.
@@ -134,7 +138,14 @@ pub(super) fn standing_words(standing: &Standing) -> String {
             numbers::tolerance(&standing.unit, standing.tolerance),
             standing.status()
         ),
-        None => format!("{question} not measured"),
+        None => match standing.expected {
+            Some(expected) => format!(
+                "{question} not timed, {expected:.3}x by its operations (accepted {}, {})",
+                numbers::tolerance(&standing.unit, standing.tolerance),
+                standing.status()
+            ),
+            None => format!("{question} not measured"),
+        },
     }
 }
 

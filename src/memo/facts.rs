@@ -2,6 +2,7 @@
 
 use super::candidates::{Candidate, of_method};
 use super::{Dossier, MemoError};
+use crate::checkpoint::Architecture;
 use crate::explain::{self, Explanation, Setting, Turning};
 use crate::measurement::Cell;
 use crate::positions::AnyMethod;
@@ -34,6 +35,29 @@ impl Facts {
     pub(super) fn turning(&self) -> Option<&Turning> {
         turning(&self.chosen)
     }
+}
+
+/// How [`slower`] counts.
+pub(super) const SLOWER: &str = "(2 parameters + attention + positional flops of the cell) / (the same of the unscaled model), one decoded token at the target";
+
+/// By how much a decoded token at the target takes longer than the unscaled model's, counted in floating-point operations;
+/// nothing where the method cannot be explained.
+pub(super) fn slower(dossier: &Dossier<'_>, cell: &Cell) -> Option<f64> {
+    let flops = |explanation: &Explanation| explanation.work.steps.last().map(|step| step.flops as f64);
+    let mine = flops(&of_cell(dossier, &cell.method, cell.factor).ok()?)?;
+    let unscaled = flops(&of_cell(dossier, &AnyMethod::unscaled(), Stretch::ONE).ok()?)?;
+    let a = &dossier.config.architecture;
+    let attention = (4 * a.heads * a.head_dim * a.layers * dossier.run.target.0) as f64;
+    let rest = 2.0 * parameters(a) as f64 + attention;
+    Some((rest + mine) / (rest + unscaled))
+}
+
+/// The checkpoint's parameters, embeddings once where they are tied.
+pub(super) fn parameters(a: &Architecture) -> usize {
+    let (query, key_value) = (a.heads * a.head_dim, a.kv_heads * a.head_dim);
+    let layer = a.width * (2 * query + 2 * key_value) + 3 * a.width * a.feed_forward + 2 * a.width;
+    let embeddings = a.vocabulary * a.width * if a.tied_embeddings { 1 } else { 2 };
+    embeddings + a.layers * layer + a.width
 }
 
 /// The pairs of a rotation; nothing for other mechanisms.

@@ -127,8 +127,8 @@ fn stretched(turning: &Turning, sources: &mut Sources) -> Claim {
     let middle = turning.pairs.get(turning.pairs.len() / 2).map_or(1.0, stretch);
     Claim::new(
         format!(
-            "Of the {} pairs {kept} keep their period (within 1%), {full} are stretched by the most, {most:.2}x, the middle one by \
-             {middle:.2}x; the {} local pairs that turn within 256 tokens are stretched by at most {:.2}x.",
+            "Periods kept (within 1%): {kept} of {} pairs; stretched by the most, {most:.2}x: {full}; the middle pair: {middle:.2}x; the \
+             {} local pairs that turn within 256 tokens: at most {:.2}x.",
             turning.pairs.len(),
             local(turning).count(),
             local(turning).map(stretch).fold(1.0, f64::max),
@@ -201,14 +201,14 @@ pub(super) fn fixed_penalty(slopes: &Slopes, dossier: &Dossier<'_>, sources: &mu
         format!(
             "ALiBi subtracts a fixed slope times the distance: nothing is learned and every distance is defined, but it prefers what is \
              recent. On this checkpoint's {} heads a key's weight falls by e within {} to {} tokens; at {} tokens the penalty is {} to \
-             {} nats; {} still see past 1,024 tokens without such a fall.",
+             {} nats; heads that see past 1,024 tokens without such a fall: {}.",
             slopes.heads.len(),
             Tokens(near.round() as usize),
             Tokens(far.round() as usize),
             dossier.run.target,
             round(least),
             round(most),
-            numbers::counted(reach(1024.0), "head"),
+            reach(1024.0),
         ),
         [formula],
     )

@@ -1,7 +1,7 @@
 //! The memo as pages: Markdown, one self-contained HTML file, JSON; and a summary for a terminal.
 
 use super::{ALTERNATIVES, Candidate, Mark, Memo, Setting, Settings, What};
-use crate::findings::{Question, Ruling};
+use crate::findings::{Findings, Question, Recommendation, Ruling};
 use crate::reports::document::{Block, Document, Entry, Table, number, table, text};
 use crate::reports::{Figure, Page, ReportError, Run, capitalised, figures_of, html, markdown, numbers, paragraph};
 
@@ -11,8 +11,19 @@ use crate::reports::{Figure, Page, ReportError, Run, capitalised, figures_of, ht
 /// [`ReportError`] where a figure or the JSON cannot be written.
 pub fn pages(memo: &Memo, run: &Run<'_>) -> Result<Vec<Page>, ReportError> {
     let wanted = ["periods", "loss_by_position", "recall_by_distance", "latency_by_length"];
-    let figures: Vec<Figure> =
-        figures_of(run)?.into_iter().filter(|figure| wanted.contains(&figure.name.as_str())).collect();
+    // The figures point out the cell that the memo recommends, and have names of their own beside the report's.
+    let chosen = memo.candidates.first().map(|candidate| &candidate.cell);
+    let recommendation = chosen.map(|cell| Recommendation {
+        method: cell.method.label(),
+        factor: cell.factor.0,
+        adapted: cell.adapted.0,
+        because: Vec::new(),
+        rejected: Vec::new(),
+    });
+    let findings = Findings { recommendation, ..run.findings.clone() };
+    let figures = figures_of(&Run { findings: &findings, ..*run })?.into_iter();
+    let figures = figures.filter(|figure| wanted.contains(&figure.name.as_str()));
+    let figures = figures.map(|figure| Figure { name: format!("memo_{}", figure.name), ..figure }).collect();
     let document = document(memo, run, figures);
     let mut json = serde_json::to_string_pretty(memo)?;
     json.push('\n');
@@ -130,7 +141,7 @@ fn constraints(memo: &Memo, candidates: Vec<&Candidate>, caption: &str) -> Block
             };
             row.push(Entry::Mark(standing.ruling, standing.status().to_owned()));
             row.push(number(standing.change.map_or_else(
-                || "\u{2013}".to_owned(),
+                || standing.expected.map_or_else(|| "\u{2013}".to_owned(), |x| format!("{x:.3}x by its operations")),
                 |change| {
                     let unit = format!(" {}", numbers::suffix(&standing.unit));
                     format!(
@@ -150,7 +161,7 @@ fn constraints(memo: &Memo, candidates: Vec<&Candidate>, caption: &str) -> Block
 fn evidence(page: &mut Document, memo: &Memo) {
     page.heading("How it works, and what it is for");
     page.claim(memo.mechanism.clone());
-    page.figure_or("periods", "");
+    page.figure_or("memo_periods", "");
     for contrast in &memo.contrasts {
         page.heading(&format!("The contrast with {}", contrast.method));
         page.claim(contrast.claims.clone());
@@ -163,8 +174,8 @@ fn evidence(page: &mut Document, memo: &Memo) {
         std::iter::once(text(aspect)).chain(words.iter().map(text)).chain([Entry::Links(sources.clone())]).collect()
     });
     page.blocks.push(table("Aspects by method", &head, rows.collect()));
-    page.figure_or("loss_by_position", "");
-    page.figure_or("recall_by_distance", "");
+    page.figure_or("memo_loss_by_position", "");
+    page.figure_or("memo_recall_by_distance", "");
     page.heading("From mechanism to measured");
     let rows = memo.chain.iter().map(|link| {
         let mark = match link.mark {
@@ -185,7 +196,7 @@ fn evidence(page: &mut Document, memo: &Memo) {
         &["Mechanism", "Expected", "Measured", "Link", "Rows"],
         rows.collect(),
     ));
-    page.figure_or("latency_by_length", "");
+    page.figure_or("memo_latency_by_length", "");
     page.heading("Training-free now, or a short adaptation");
     page.claim(memo.adaptation.clone());
     if memo.candidates.len() > 1 + ALTERNATIVES {

@@ -25,8 +25,8 @@ pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
             }
             Ruling::Incomparable => {
                 let why = standing.why.as_deref().unwrap_or("the run says nothing of it");
-                let question = standing.constraint.words();
-                risks.push(Claim::new(format!("{question} of {} was not measured: {why}.", chosen.label), []));
+                let question = crate::reports::capitalised(standing.constraint.words());
+                risks.push(Claim::new(format!("{question} of {}: {why}.", chosen.label), standing.sources.clone()));
             }
             Ruling::Better | Ruling::WithinNoise => {}
         }

@@ -36,7 +36,7 @@ pub fn page(document: &Document) -> String {
         escape(&document.origin),
         escape(&document.title),
         document.tone.map_or("incomparable", class),
-        escape(&document.answer),
+        prose(&document.answer),
     );
     for block in &document.first {
         write_block(&mut page, block, document);
@@ -67,11 +67,11 @@ fn write_block(page: &mut String, block: &Block, document: &Document) {
     match block {
         Block::Heading(words) => page.push_str(&format!("<h2 id=\"{}\">{}</h2>\n", slug(words), escape(words))),
         Block::Subheading(words) => page.push_str(&format!("<h3>{}</h3>\n", escape(words))),
-        Block::Text(words) => page.push_str(&format!("<p>{}</p>\n", escape(words))),
+        Block::Text(words) => page.push_str(&format!("<p>{}</p>\n", prose(words))),
         Block::List(points) => {
             page.push_str("<ul>\n");
             for point in points {
-                page.push_str(&format!("<li>{}</li>\n", escape(point)));
+                page.push_str(&format!("<li>{}</li>\n", prose(point)));
             }
             page.push_str("</ul>\n");
         }
@@ -90,7 +90,7 @@ fn write_block(page: &mut String, block: &Block, document: &Document) {
 fn write_claims(page: &mut String, claims: &[Claim]) {
     page.push_str("<ul class=\"claims\">\n");
     for claim in claims {
-        page.push_str(&format!("<li>{}{}</li>\n", escape(&claim.text), links(&claim.sources)));
+        page.push_str(&format!("<li>{}{}</li>\n", prose(&claim.text), links(&claim.sources)));
     }
     page.push_str("</ul>\n");
 }
@@ -132,7 +132,7 @@ fn write_figure(page: &mut String, figure: &Figure) {
          <figcaption><b>{0}.</b> {2}</figcaption>\n</figure>\n",
         escape(&figure.title),
         figure.svg,
-        escape(&figure.caption),
+        prose(&figure.caption),
         figure.narrow.as_deref().map_or_else(String::new, |svg| svg.replacen("<svg ", "<svg class=\"narrow\" ", 1)),
     ));
 }
@@ -161,7 +161,7 @@ fn write_table(page: &mut String, table: &Table) {
 
 fn cell(entry: &Entry) -> String {
     match entry {
-        Entry::Text(words) => format!("<td>{}</td>", escape(words)),
+        Entry::Text(words) => format!("<td>{}</td>", prose(words)),
         Entry::Number(words) => format!("<td class=\"number\">{}</td>", escape(words)),
         Entry::Ruling(ruling) => cell(&Entry::Mark(*ruling, ruling.words().to_owned())),
         Entry::Mark(ruling, words) => {
@@ -182,6 +182,18 @@ fn class(ruling: Ruling) -> &'static str {
         Ruling::Undecided => "undecided",
         Ruling::Incomparable => "incomparable",
     }
+}
+
+/// Words, of which those between backticks are code; backticks that do not pair stay as they are.
+fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escape(text);
+    }
+    let part = |(i, part): (usize, &&str)| {
+        if i % 2 == 0 { escape(part) } else { format!("<code>{}</code>", escape(part)) }
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// A name that may stand behind `#`.
@@ -217,6 +229,8 @@ mod tests {
     #[test]
     fn markup_becomes_text() {
         assert_eq!(escape("<script>\"a\" & 'b'\u{1}"), "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;\u{fffd}");
+        assert_eq!(prose("a `<b>` c"), "a <code>&lt;b&gt;</code> c");
+        assert_eq!(prose("one ` of <them>"), "one ` of &lt;them&gt;");
         assert_eq!(slug("What repairs it, and \"what\""), "what-repairs-it--and--what-");
     }
 }

@@ -20,7 +20,7 @@ impl Report for Markdown {
 #[must_use]
 pub fn page(document: &Document) -> String {
     let mut page = format!("# {}\n\n", escape(&document.title));
-    page.push_str(&format!("**{}**\n\n{}\n\n", escape(&document.answer), escape(&document.origin)));
+    page.push_str(&format!("**{}**\n\n{}\n\n", prose(&document.answer), escape(&document.origin)));
     for block in document.first.iter().chain(&document.blocks) {
         write_block(&mut page, block, document);
     }
@@ -31,16 +31,16 @@ fn write_block(page: &mut String, block: &Block, document: &Document) {
     match block {
         Block::Heading(words) => page.push_str(&format!("## {}\n\n", escape(words))),
         Block::Subheading(words) => page.push_str(&format!("### {}\n\n", escape(words))),
-        Block::Text(words) => page.push_str(&format!("{}\n\n", escape(words))),
+        Block::Text(words) => page.push_str(&format!("{}\n\n", prose(words))),
         Block::List(points) => {
             for point in points {
-                page.push_str(&format!("- {}\n", escape(point)));
+                page.push_str(&format!("- {}\n", prose(point)));
             }
             page.push('\n');
         }
         Block::Claims(claims) => {
             for Claim { text, sources } in claims {
-                page.push_str(&format!("- {}{}\n", escape(text), links(sources)));
+                page.push_str(&format!("- {}{}\n", prose(text), links(sources)));
             }
             page.push('\n');
         }
@@ -49,7 +49,7 @@ fn write_block(page: &mut String, block: &Block, document: &Document) {
         Block::Figure(name) => {
             for figure in document.figures.iter().filter(|figure| figure.name == *name) {
                 page.push_str(&format!("![{}]({})\n\n", escape(&figure.alt), figure.path()));
-                page.push_str(&format!("*{}.* {}\n\n", escape(&figure.title), escape(&figure.caption)));
+                page.push_str(&format!("*{}.* {}\n\n", escape(&figure.title), prose(&figure.caption)));
             }
         }
         Block::Code(text) => {
@@ -93,7 +93,8 @@ fn write_table(page: &mut String, table: &Table) {
 
 fn entry(entry: &Entry) -> String {
     match entry {
-        Entry::Text(words) | Entry::Number(words) => escape(words),
+        Entry::Text(words) => prose(words),
+        Entry::Number(words) => escape(words),
         Entry::Ruling(ruling) => format!("{} **{}**", numbers::symbol(*ruling), ruling.words()),
         Entry::Mark(ruling, words) => format!("{} **{}**", numbers::symbol(*ruling), escape(words)),
         Entry::Anchor(name) => format!("<a id=\"{}\"></a>{}", html::slug(name), escape(name)),
@@ -104,6 +105,16 @@ fn entry(entry: &Entry) -> String {
             format!("{fence} {} {fence}", text.replace('|', "\\|").replace('\n', " "))
         }
     }
+}
+
+/// Words, of which those between backticks are code; backticks that do not pair stay as they are.
+fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) || parts.iter().skip(1).step_by(2).any(|code| code.contains(['|', '\n', '<'])) {
+        return escape(text);
+    }
+    let part = |(i, part): (usize, &&str)| if i % 2 == 0 { escape(part) } else { format!("`{part}`") };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// Text that Markdown and the HTML in it leave as it is, on one line.
@@ -143,6 +154,8 @@ mod tests {
     #[test]
     fn nothing_of_the_users_text_becomes_markup() {
         assert_eq!(escape("a|b <script> *x* 8k_regression _y_"), "a\\|b &lt;script&gt; \\*x\\* 8k_regression \\_y\\_");
+        assert_eq!(prose("a_ `b_c*` `"), "a\\_ \\`b_c\\*\\` \\`");
+        assert_eq!(prose("switch `linear*` now"), "switch `linear*` now");
         assert_eq!(escape("two\nlines"), "two lines");
         assert_eq!(fence("a ``` b"), "````");
     }

@@ -5,11 +5,13 @@
 
 mod cards;
 mod charts;
+mod comparison;
 pub mod document;
 pub(crate) mod evidence;
 mod figures;
 pub mod html;
 mod json;
+mod junit;
 pub mod markdown;
 pub(crate) mod numbers;
 mod provenance;
@@ -24,6 +26,7 @@ use crate::measurement::{Cell, Outcome};
 use crate::units::Tokens;
 
 pub use charts::{mechanism_chart, training_curve};
+pub use comparison::{Comparison, Moved, compare};
 pub use figures::Figure;
 pub use provenance::{Machine, Provenance};
 pub use story::Story;
@@ -88,7 +91,7 @@ pub trait Report: Sync {
 }
 
 /// Every format that is written into a run's folder.
-pub const REPORTS: &[&dyn Report] = &[&json::Json, &charts::Charts, &markdown::Markdown, &html::Html];
+pub const REPORTS: &[&dyn Report] = &[&json::Json, &charts::Charts, &markdown::Markdown, &html::Html, &junit::Junit];
 
 /// Every figure that a run's rows and findings allow.
 ///
@@ -98,7 +101,7 @@ pub(crate) fn figures_of(run: &Run<'_>) -> Result<Vec<Figure>, ReportError> {
     charts::all(run)
 }
 
-/// Every page of a run: `findings.json`, `charts/*.svg`, `report.md`, `report.html`.
+/// Every page of a run: `findings.json`, `charts/*.svg`, `report.md`, `report.html`, `junit.xml`.
 ///
 /// # Errors
 /// [`ReportError`] from the first format that fails.

@@ -14,7 +14,7 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
     for (cell, pen) in [(deployed, Pen::Deployed), (recommended, Pen::Other(0))] {
         if let Some(cell) = cell
             && let Some(turning) = turning(run, cell)
-            && cells.iter().all(|(label, _, _)| *label != cell.label())
+            && cells.iter().all(|(_, _, other)| other.pairs != turning.pairs)
         {
             cells.push((cell.label(), pen, turning));
         }
