@@ -60,6 +60,9 @@ enum Command {
         /// Fewer documents and only the cells that differ from the deployed one in one axis
         #[arg(long)]
         quick: bool,
+        /// Measure only this cell of the grid, as the report names it (`ntk x4`), beside the deployed one and the references
+        #[arg(long, value_name = "CELL")]
+        only: Option<String>,
         /// Demand that there is an unfinished run to go on with (one that is found is resumed anyway)
         #[arg(long)]
         resume: bool,
@@ -70,10 +73,12 @@ enum Command {
         #[arg(long, value_enum, default_value = "terminal")]
         format: Format,
     },
-    /// Rebuild every page of a run from its files; no model is loaded
+    /// Rebuild every page of a run from its files, also while it is going on; no model is loaded
     Report {
         /// The run's folder
         run: PathBuf,
+        /// A second run's folder: print what changed from the first to it
+        other: Option<PathBuf>,
         /// What goes to stdout
         #[arg(long, value_enum, default_value = "terminal")]
         format: Format,

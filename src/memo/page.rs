@@ -1,7 +1,8 @@
 //! The memo as pages: Markdown, one self-contained HTML file, JSON; and a summary for a terminal.
 
-use super::{ALTERNATIVES, Candidate, Mark, Memo, Setting, Settings, What};
+use super::{ALTERNATIVES, Candidate, Mark, Memo, Setting, Settings, Standing, What};
 use crate::findings::{Findings, Question, Recommendation, Ruling};
+use crate::measurement::{Arm, Cell, Outcome};
 use crate::reports::document::{Block, Document, Entry, Table, number, table, text};
 use crate::reports::{Figure, Page, ReportError, Run, capitalised, figures_of, html, markdown, numbers, paragraph};
 
@@ -21,7 +22,15 @@ pub fn pages(memo: &Memo, run: &Run<'_>) -> Result<Vec<Page>, ReportError> {
         rejected: Vec::new(),
     });
     let findings = Findings { recommendation, ..run.findings.clone() };
-    let figures = figures_of(&Run { findings: &findings, ..*run })?.into_iter();
+    // Only what is weighed is drawn: the recommended cell, its alternatives, what is deployed and the references.
+    let weighed = |cell: &Cell| {
+        cell.arm != Arm::Grid
+            || *cell == Cell::unscaled()
+            || cell.label() == run.findings.deployed
+            || shown(memo).any(|candidate| candidate.cell == *cell)
+    };
+    let cells: Vec<(Cell, Outcome)> = run.cells.iter().filter(|(cell, _)| weighed(cell)).cloned().collect();
+    let figures = figures_of(&Run { findings: &findings, cells: &cells, ..*run })?.into_iter();
     let figures = figures.filter(|figure| wanted.contains(&figure.name.as_str()));
     let figures = figures.map(|figure| Figure { name: format!("memo_{}", figure.name), ..figure }).collect();
     let document = document(memo, run, figures);
@@ -117,45 +126,47 @@ fn constraints(memo: &Memo, candidates: Vec<&Candidate>, caption: &str) -> Block
         memo.candidates.first().into_iter().flat_map(|c| &c.standings).map(|s| s.constraint).collect();
     let mut head = vec!["Candidate".to_owned(), "Weights".to_owned()];
     for question in &questions {
-        let accepted = memo.candidates.first().and_then(|candidate| candidate.standing(*question)).map_or_else(
-            String::new,
-            |standing| {
-                let unit = numbers::suffix(&standing.unit);
-                format!(
-                    " (accepted {}{}{unit})",
-                    numbers::tolerance(&standing.unit, standing.tolerance),
-                    if unit.is_empty() { "" } else { " " }
-                )
-            },
-        );
+        let standing = memo.candidates.first().and_then(|candidate| candidate.standing(*question));
+        let accepted = standing.map_or_else(String::new, |standing| {
+            format!(" (accepted {})", with_unit(&standing.unit, numbers::tolerance(&standing.unit, standing.tolerance)))
+        });
         head.push(format!("{}{accepted}", constraint_words(*question)));
-        head.push("Change [95%]".to_owned());
     }
-    head.push("Rows".to_owned());
+    head.push("Rests on".to_owned());
     let rows = candidates.into_iter().map(|candidate| {
         let mut row = vec![text(&candidate.label), text(&candidate.training)];
-        for question in &questions {
-            let Some(standing) = candidate.standing(*question) else {
-                row.extend([text("\u{2013}"), number("\u{2013}")]);
-                continue;
-            };
-            row.push(Entry::Mark(standing.ruling, standing.status().to_owned()));
-            row.push(number(standing.change.map_or_else(
-                || standing.expected.map_or_else(|| "\u{2013}".to_owned(), |x| format!("{x:.3}x by its operations")),
-                |change| {
-                    let unit = format!(" {}", numbers::suffix(&standing.unit));
-                    format!(
-                        "{}, n = {}",
-                        numbers::estimate(&standing.unit, &change, numbers::change).replace(unit.trim_end(), ""),
-                        change.n
-                    )
-                },
-            )));
-        }
+        row.extend(questions.iter().map(|question| match candidate.standing(*question) {
+            Some(standing) => Entry::Judged(standing.ruling, standing.status().to_owned(), by_how_much(standing)),
+            None => text("\u{2013}"),
+        }));
         row.push(Entry::Links(candidate.standings.iter().flat_map(|standing| standing.sources.clone()).collect()));
         row
     });
     Block::Table(Table { caption: caption.to_owned(), head, rows: rows.collect() })
+}
+
+/// A number with the unit that it does not carry itself.
+fn with_unit(unit: &str, number: String) -> String {
+    let suffix = numbers::suffix(unit);
+    if suffix.is_empty() { number } else { format!("{number} {suffix}") }
+}
+
+/// The change with its interval, and how much of the tolerance is left.
+fn by_how_much(standing: &Standing) -> String {
+    let unit = standing.unit.as_str();
+    let bare = |text: String| text.replace(&format!(" {}", numbers::suffix(unit)), "").trim_end().to_owned();
+    let change = match (&standing.change, standing.expected) {
+        (Some(change), _) => format!("{}, n = {}", bare(numbers::estimate(unit, change, numbers::change)), change.n),
+        (None, Some(expected)) => format!("{expected:.3}x by its operations"),
+        (None, None) => return standing.why.clone().unwrap_or_default(),
+    };
+    let Some(margin) = standing.margin else { return change };
+    // For a ratio the margin is the tolerance over it, so 1 is what 0 is for a difference.
+    let (beyond, size) = match standing.constraint {
+        Question::Latency => (margin < 1.0, numbers::value("ratio", if margin < 1.0 { 1.0 / margin } else { margin })),
+        _ => (margin < 0.0, numbers::tolerance(unit, margin.abs())),
+    };
+    format!("{change}; {size} {}", if beyond { "beyond" } else { "to spare" })
 }
 
 fn evidence(page: &mut Document, memo: &Memo) {

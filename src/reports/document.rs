@@ -101,6 +101,8 @@ pub enum Entry {
     Ruling(Ruling),
     /// A mark in words, coloured as a ruling is.
     Mark(Ruling, String),
+    /// A mark in words and colour, and under it what it rests on.
+    Judged(Ruling, String, String),
     /// A name that claims and links refer to.
     Anchor(String),
     /// Links to names.

@@ -119,7 +119,11 @@ fn write_cards(page: &mut String, cards: &[Card]) {
             escape(&card.title),
             numbers::symbol(card.ruling),
             card.ruling.words(),
-            escape(&card.change),
+            // The unit stands smaller behind its number.
+            match card.change.split_once(' ') {
+                Some((number, unit)) => format!("{} <small>{}</small>", escape(number), escape(unit)),
+                None => escape(&card.change),
+            },
         ));
     }
     page.push_str("</ul>\n");
@@ -168,6 +172,13 @@ fn cell(entry: &Entry) -> String {
             let symbol = numbers::symbol(*ruling);
             format!("<td><span class=\"ruling {}\">{symbol} {}</span></td>", class(*ruling), escape(words))
         }
+        Entry::Judged(ruling, words, details) => format!(
+            "<td><span class=\"ruling {}\">{} {}</span><br>{}</td>",
+            class(*ruling),
+            numbers::symbol(*ruling),
+            escape(words),
+            escape(details)
+        ),
         Entry::Anchor(name) => format!("<td id=\"{}\">{}</td>", slug(name), escape(name)),
         Entry::Links(names) => format!("<td>{}</td>", links(names)),
         Entry::Code(text) => format!("<td><code>{}</code></td>", escape(text)),

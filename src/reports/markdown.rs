@@ -97,6 +97,9 @@ fn entry(entry: &Entry) -> String {
         Entry::Number(words) => escape(words),
         Entry::Ruling(ruling) => format!("{} **{}**", numbers::symbol(*ruling), ruling.words()),
         Entry::Mark(ruling, words) => format!("{} **{}**", numbers::symbol(*ruling), escape(words)),
+        Entry::Judged(ruling, words, details) => {
+            format!("{} **{}**<br>{}", numbers::symbol(*ruling), escape(words), escape(details))
+        }
         Entry::Anchor(name) => format!("<a id=\"{}\"></a>{}", html::slug(name), escape(name)),
         Entry::Links(names) => links(names),
         Entry::Code(text) => {

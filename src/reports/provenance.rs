@@ -41,6 +41,9 @@ pub struct Provenance {
     pub text_hash: String,
     /// Whether the probes were cut down by `--quick`.
     pub quick: bool,
+    /// The label of the one cell that was measured beside the deployed one and the references; absent: the whole grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
     /// When the run started: RFC 3339, UTC.
     pub started: String,
     /// Duration of the session that finished the run.

@@ -33,6 +33,7 @@ pub(super) fn provenance(
         checkpoint_hashes: identity.checkpoint.clone(),
         text_hash: identity.text.clone(),
         quick: request.quick,
+        only: request.only.clone(),
         started,
         wall_seconds,
         peak_memory_bytes: kilobytes("/proc/self/status", "VmHWM:").map(|kilobytes| kilobytes * 1024),

@@ -65,6 +65,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         scheme,
         candidates: written.candidates,
         grid: GridShape::Full,
+        only: None,
         decide: written.decide.unwrap_or_else(answered),
         probes: written.probes,
         sizes: Sizes {

@@ -10,12 +10,14 @@
 mod biases;
 mod blame;
 mod checkpoint;
+mod examples;
 mod explain;
 #[cfg(feature = "libtorch")]
 mod fleet;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
+mod memo;
 #[cfg(feature = "libtorch")]
 mod parity;
 mod positions;
@@ -25,4 +27,5 @@ mod reports;
 mod rotations;
 mod run;
 mod scenarios;
+mod settings;
 mod store;

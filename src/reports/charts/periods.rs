@@ -3,7 +3,7 @@
 use super::lines::{Axis, Line, Panel, Pen, Scale, draw, exact, tick};
 use super::{Figure, ReportError, Run};
 use crate::explain::{Facts, Pair, Setting, Turning, explain};
-use crate::measurement::{Arm, Cell};
+use crate::measurement::{Arm, Cell, Outcome};
 use crate::reports::numbers;
 
 /// The figure; nothing where the checkpoint's configuration is not known, or nothing rotates.
@@ -83,7 +83,8 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
 }
 
 fn find<'a>(run: &'a Run<'_>, label: &str) -> Option<&'a Cell> {
-    run.cells.iter().map(|(cell, _)| cell).find(|cell| cell.arm == Arm::Grid && cell.label() == label)
+    let measured = run.cells.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Measured(_)));
+    measured.map(|(cell, _)| cell).find(|cell| cell.arm == Arm::Grid && cell.label() == label)
 }
 
 fn turning(run: &Run<'_>, cell: &Cell) -> Option<Turning> {
