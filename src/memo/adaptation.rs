@@ -17,8 +17,8 @@ pub(super) fn claims(dossier: &Dossier<'_>, candidates: &[Candidate], sources: &
     let most = dossier.run.cells.iter().map(|(cell, _)| cell.adapted).max().unwrap_or_default();
     if most.0 == 0 {
         return vec![Claim::new(
-            "Every cell of this run uses weights as they are; what a short adaptation would buy was not measured. Add token counts under \
-             `ablate.adapted` and a text under `adaptation` to weigh it.",
+            "Every cell of this run uses weights as they are; what a short adaptation would buy was not measured. Add \
+             token counts under `ablate.adapted` and a text under `adaptation` to weigh it.",
             [],
         )];
     }
@@ -33,7 +33,8 @@ pub(super) fn claims(dossier: &Dossier<'_>, candidates: &[Candidate], sources: &
             (Some(before), Some(after)) if after.adapted.0 > 0 => claims.push(gain(dossier, before, after, sources)),
             (None, Some(after)) if after.adapted.0 > 0 => claims.push(Claim::new(
                 format!(
-                    "{} exists only after its {} tokens: these weights never knew its mechanism, so there is nothing training-free to compare with.",
+                    "{} exists only after its {} tokens: these weights never knew its mechanism, so there is nothing \
+                     training-free to compare with.",
                     after.label(),
                     after.adapted
                 ),
@@ -80,13 +81,16 @@ fn cost(dossier: &Dossier<'_>, tokens: Tokens, sources: &mut Sources) -> Claim {
     let architecture = &dossier.config.architecture;
     let length = dossier.scenario.adaptation.as_ref().map_or(dossier.run.target, |plan| plan.length);
     let parameters = parameters(architecture);
-    let formula = sources.formula("training flops = 6 x parameters x tokens + 6 x layers x heads x head width x length x tokens (causal attention)");
+    let formula = sources.formula(
+        "training flops = 6 x parameters x tokens + 6 x layers x heads x head width x length x tokens (causal \
+        attention)",
+    );
     let attention = 6.0 * (architecture.layers * architecture.heads * architecture.head_dim) as f64 * length.as_f64();
     let flops = (6.0 * parameters as f64 + attention) * tokens.as_f64();
     Claim::new(
         format!(
-            "An adaptation of {tokens} tokens is {} of {length}; on this checkpoint of {} parameters it costs about {flops:.1e} flops, once \
-             for each method and factor, and leaves weights of their own to serve.",
+            "An adaptation of {tokens} tokens is {} of {length}; on this checkpoint of {} parameters it costs about \
+             {flops:.1e} flops, once for each method and factor, and leaves weights of their own to serve.",
             numbers::counted(tokens.0.div_ceil(length.0.max(1)), "sequence"),
             Tokens(parameters),
         ),

@@ -155,7 +155,8 @@ fn near(dossier: &Dossier<'_>, chosen: &Candidate, facts: &Facts, sources: &mut 
     let turning = facts.turning()?;
     let stretch = local(turning).filter_map(|pair| pair.stretch).fold(1.0, f64::max);
     let mechanism = format!(
-        "{}: the {} that turn within 256 tokens are stretched by at most {stretch:.2}x; uniform interpolation stretches all of them {}x",
+        "{}: the {} that turn within 256 tokens are stretched by at most {stretch:.2}x; uniform interpolation \
+         stretches all of them {}x",
         chosen.label,
         numbers::counted(local(turning).count(), "pair"),
         chosen.cell.factor

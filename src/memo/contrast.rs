@@ -47,8 +47,9 @@ pub(super) fn contrasts(
                 Some(cell) => claims.extend(measured(dossier, cell, sources)),
                 None => claims.push(Claim::new(
                     format!(
-                        "This run measured no {name}: a RoPE checkpoint has no weights for it. Name a checkpoint that was trained with it under \
-                         `checkpoints`, or adapt this one (`ablate.adapted`), and the memo weighs it."
+                        "This run measured no {name}: a RoPE checkpoint has no weights for it. Name a checkpoint that \
+                         was trained with it under `checkpoints`, or adapt this one (`ablate.adapted`), and the memo \
+                         weighs it."
                     ),
                     [],
                 )),
@@ -65,8 +66,9 @@ fn work(facts: &Facts, other: &Explanation, sources: &mut Sources) -> Claim {
     let (Some(mine), Some(theirs)) = (last(&facts.chosen), last(other)) else { return Claim::new("", []) };
     Claim::new(
         format!(
-            "It learns {} positional parameters (the recommended method: {}), and one decoded token at {} tokens costs {} lookups of \
-             learned values and {} flops, {} of attention's own (the recommended method: {}, {}, {}).",
+            "It learns {} positional parameters (the recommended method: {}), and one decoded token at {} tokens \
+             costs {} lookups of learned values and {} flops, {} of attention's own (the recommended method: {}, {}, \
+             {}).",
             Tokens(other.learned),
             Tokens(facts.chosen.learned),
             theirs.context,
@@ -127,7 +129,8 @@ pub(super) fn stability<'a>(dossier: &Dossier<'a>, cell: &Cell) -> Option<&'a St
 pub(super) fn own_level(dossier: &Dossier<'_>, cell: &Cell, sources: &mut Sources) -> String {
     let filter = "probe == 'long_range' and quantity == 'nll'";
     let made = format!(
-        "loss in a bin beyond {0} minus that in the last bin inside, less the same difference of the truncated reference; paired by document",
+        "loss in a bin beyond {0} minus that in the last bin inside, less the same difference of the truncated \
+         reference; paired by document",
         dossier.run.trained
     );
     sources.rows(Question::LongRange, cell, Some(&Cell::truncated()), filter, &made)

@@ -89,7 +89,8 @@ fn sentences(
         )
     } else if chosen.fails() {
         format!(
-            "No candidate meets all constraints at {target} tokens; the least bad of {approaches} is {}, and its price is {}.",
+            "No candidate meets all constraints at {target} tokens; the least bad of {approaches} is {}, and its \
+             price is {}.",
             chosen.label,
             price(chosen)
         )

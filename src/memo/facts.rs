@@ -38,7 +38,8 @@ impl Facts {
 }
 
 /// How [`slower`] counts.
-pub(super) const SLOWER: &str = "(2 parameters + attention + positional flops of the cell) / (the same of the unscaled model), one decoded token at the target";
+pub(super) const SLOWER: &str = "(2 parameters + attention + positional flops of the cell) / (the same of the \
+    unscaled model), one decoded token at the target";
 
 /// By how much a decoded token at the target takes longer than the unscaled model's, counted in floating-point operations;
 /// nothing where the method cannot be explained.

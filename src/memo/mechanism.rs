@@ -21,7 +21,8 @@ pub(super) fn claims(dossier: &Dossier<'_>, facts: &Facts, sources: &mut Sources
                 .formula("near keys: distance exact below W; far ones: floor(i / G) + W - floor(W / G) - floor(j / G)");
             claims.push(Claim::new(
                 format!(
-                    "Beyond {} tokens {} positions share one, so the largest rotated distance at {} tokens is {} (trained: {}).",
+                    "Beyond {} tokens {} positions share one, so the largest rotated distance at {} tokens is {} \
+                     (trained: {}).",
                     grouped.window,
                     grouped.group,
                     dossier.run.target,
@@ -46,10 +47,10 @@ fn rotation(dossier: &Dossier<'_>, facts: &Facts, turning: &Turning, sources: &m
     let mut claims = vec![
         Claim::new(
             format!(
-                "Position enters as a rotation: each of the {pairs} pairs of a head's query and key is turned by its frequency times \
-                 the position. The score of a query at m and a key at n then depends on n - m alone: over {} positions up to {} and all \
-                 pairs of this checkpoint, turning from one position to another differs from a turn by their offset by at most {} of a \
-                 unit vector (float64).",
+                "Position enters as a rotation: each of the {pairs} pairs of a head's query and key is turned by its \
+                 frequency times the position. The score of a query at m and a key at n then depends on n - m alone: \
+                 over {} positions up to {} and all pairs of this checkpoint, turning from one position to another \
+                 differs from a turn by their offset by at most {} of a unit vector (float64).",
                 check.positions,
                 Tokens(turning.reach as usize),
                 tiny(check.relative_residual)
@@ -58,8 +59,9 @@ fn rotation(dossier: &Dossier<'_>, facts: &Facts, turning: &Turning, sources: &m
         ),
         Claim::new(
             format!(
-                "A scaled rotation is the original rotation with transformed angles: pair i at position p stands where the trained pair \
-                 stood at p / e_i. On this checkpoint's frequencies the two differ by at most {} of a unit vector.",
+                "A scaled rotation is the original rotation with transformed angles: pair i at position p stands \
+                 where the trained pair stood at p / e_i. On this checkpoint's frequencies the two differ by at most \
+                 {} of a unit vector.",
                 tiny(check.residual)
             ),
             [scaled],
@@ -81,7 +83,8 @@ fn rotation(dossier: &Dossier<'_>, facts: &Facts, turning: &Turning, sources: &m
     if turning.follows_length {
         let formula = sources.formula("frequencies(length) at the trained and at the target length differ");
         claims.push(Claim::new(
-            "The frequencies follow the current length: keys cached while a text was short stand at other angles than those of its later tokens.",
+            "The frequencies follow the current length: keys cached while a text was short stand at other angles than \
+             those of its later tokens.",
             [formula],
         ));
     }
@@ -107,8 +110,8 @@ fn base_scaling(dossier: &Dossier<'_>, turning: &Turning, sources: &mut Sources)
     };
     Claim::new(
         format!(
-            "Base scaling turns all pairs slower by one number: raising the base from {} to {base:.0} would stretch the slowest pair \
-             ({} in training) by exactly target / trained = {factor}; {matched}, so its period is {}.",
+            "Base scaling turns all pairs slower by one number: raising the base from {} to {base:.0} would stretch \
+             the slowest pair ({} in training) by exactly target / trained = {factor}; {matched}, so its period is {}.",
             heads.theta,
             period(slowest.and_then(|pair| pair.period_trained)),
             period(slowest.and_then(|pair| pair.period)),
@@ -127,8 +130,8 @@ fn stretched(turning: &Turning, sources: &mut Sources) -> Claim {
     let middle = turning.pairs.get(turning.pairs.len() / 2).map_or(1.0, stretch);
     Claim::new(
         format!(
-            "Periods kept (within 1%): {kept} of {} pairs; stretched by the most, {most:.2}x: {full}; the middle pair: {middle:.2}x; the \
-             {} local pairs that turn within 256 tokens: at most {:.2}x.",
+            "Periods kept (within 1%): {kept} of {} pairs; stretched by the most, {most:.2}x: {full}; the middle \
+             pair: {middle:.2}x; the {} local pairs that turn within 256 tokens: at most {:.2}x.",
             turning.pairs.len(),
             local(turning).count(),
             local(turning).map(stretch).fold(1.0, f64::max),
@@ -151,8 +154,8 @@ fn unseen(dossier: &Dossier<'_>, facts: &Facts, turning: &Turning, sources: &mut
     let (trained, target) = (dossier.run.trained, dossier.run.target);
     let mut claims = vec![Claim::new(
         format!(
-            "{} of {pairs} pairs never complete a turn within {trained} tokens. Read unscaled at {target} tokens, {} of them reach angles \
-             that training never showed{}.",
+            "{} of {pairs} pairs never complete a turn within {trained} tokens. Read unscaled at {target} tokens, {} \
+             of them reach angles that training never showed{}.",
             turning.never_trained,
             turning.leaves_unscaled.len(),
             indices(&turning.leaves_unscaled),
@@ -199,9 +202,10 @@ pub(super) fn fixed_penalty(slopes: &Slopes, dossier: &Dossier<'_>, sources: &mu
     let (least, most) = ends(&|head| -head.bias_at_target);
     Claim::new(
         format!(
-            "ALiBi subtracts a fixed slope times the distance: nothing is learned and every distance is defined, but it prefers what is \
-             recent. On this checkpoint's {} heads a key's weight falls by e within {} to {} tokens; at {} tokens the penalty is {} to \
-             {} nats; heads that see past 1,024 tokens without such a fall: {}.",
+            "ALiBi subtracts a fixed slope times the distance: nothing is learned and every distance is defined, but \
+             it prefers what is recent. On this checkpoint's {} heads a key's weight falls by e within {} to {} \
+             tokens; at {} tokens the penalty is {} to {} nats; heads that see past 1,024 tokens without such a fall: \
+             {}.",
             slopes.heads.len(),
             Tokens(near.round() as usize),
             Tokens(far.round() as usize),
@@ -223,7 +227,8 @@ pub(super) fn learned_buckets(shared: &Shared, dossier: &Dossier<'_>, sources: &
         || "no distance up to the target shares the last bucket".to_owned(),
         |at| {
             format!(
-                "from {at} tokens on all distances share the last one: {} keys of the last query at {} tokens, {} at the trained length",
+                "from {at} tokens on all distances share the last one: {} keys of the last query at {} tokens, {} at \
+                 the trained length",
                 Tokens(last.map_or(0, |bucket| bucket.keys_target)),
                 dossier.run.target,
                 Tokens(last.map_or(0, |bucket| bucket.keys_trained)),
@@ -232,8 +237,8 @@ pub(super) fn learned_buckets(shared: &Shared, dossier: &Dossier<'_>, sources: &
     );
     Claim::new(
         format!(
-            "T5 adds a learned bias that distances share in {} buckets: the sharing regularises, and {saturation}. {} at {} tokens \
-             {} never seen in training.",
+            "T5 adds a learned bias that distances share in {} buckets: the sharing regularises, and {saturation}. {} \
+             at {} tokens {} never seen in training.",
             shared.count,
             numbers::counted(shared.unseen.len(), "bucket"),
             dossier.run.target,

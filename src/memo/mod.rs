@@ -68,7 +68,8 @@ impl<'a> Dossier<'a> {
 pub enum MemoError {
     /// Nothing can be recommended.
     #[error(
-        "no measured cell of a candidate serves {target} tokens\nhint: add a factor of target / trained to `ablate.factors`, and the probes short_range and long_range"
+        "no measured cell of a candidate serves {target} tokens\nhint: add a factor of target / trained to \
+         `ablate.factors`, and the probes short_range and long_range"
     )]
     NoCandidate {
         /// The length to serve.

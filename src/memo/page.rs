@@ -187,26 +187,7 @@ fn evidence(page: &mut Document, memo: &Memo) {
     page.blocks.push(table("Aspects by method", &head, rows.collect()));
     page.figure_or("memo_loss_by_position", "");
     page.figure_or("memo_recall_by_distance", "");
-    page.heading("From mechanism to measured");
-    let rows = memo.chain.iter().map(|link| {
-        let mark = match link.mark {
-            Mark::Confirmed => Ruling::Better,
-            Mark::Contradicted => Ruling::Worse,
-            Mark::NotTested => Ruling::Incomparable,
-        };
-        vec![
-            text(&link.mechanism),
-            text(&link.expected),
-            text(&link.measured),
-            Entry::Mark(mark, link.mark.words().to_owned()),
-            Entry::Links(link.sources.clone()),
-        ]
-    });
-    page.blocks.push(table(
-        "The chain, link by link",
-        &["Mechanism", "Expected", "Measured", "Link", "Rows"],
-        rows.collect(),
-    ));
+    chain(page, memo);
     page.figure_or("memo_latency_by_length", "");
     page.heading("Training-free now, or a short adaptation");
     page.claim(memo.adaptation.clone());
@@ -232,6 +213,30 @@ fn evidence(page: &mut Document, memo: &Memo) {
             page.blocks.push(Block::List(same));
         }
     }
+}
+
+/// From mechanism to expected to measured.
+fn chain(page: &mut Document, memo: &Memo) {
+    page.heading("From mechanism to measured");
+    let rows = memo.chain.iter().map(|link| {
+        let mark = match link.mark {
+            Mark::Confirmed => Ruling::Better,
+            Mark::Contradicted => Ruling::Worse,
+            Mark::NotTested => Ruling::Incomparable,
+        };
+        vec![
+            text(&link.mechanism),
+            text(&link.expected),
+            text(&link.measured),
+            Entry::Mark(mark, link.mark.words().to_owned()),
+            Entry::Links(link.sources.clone()),
+        ]
+    });
+    page.blocks.push(table(
+        "The chain, link by link",
+        &["Mechanism", "Expected", "Measured", "Link", "Rows"],
+        rows.collect(),
+    ));
 }
 
 fn conduct(page: &mut Document, memo: &Memo) {
@@ -267,7 +272,8 @@ fn pasting(page: &mut Document, memo: &Memo) {
         page.subheading(&settings.cell);
         if let Some(residual) = settings.residual {
             page.say(format!(
-                "Read back by Gyro's own checkpoint reader these keys give the cell's frequencies and attention factor to within {residual:.0e} of each."
+                "Read back by Gyro's own checkpoint reader these keys give the cell's frequencies and attention \
+                 factor to within {residual:.0e} of each."
             ));
         }
         for (engine, setting) in engines(settings) {
@@ -297,8 +303,9 @@ fn engines(settings: &Settings) -> [(&'static str, &Setting); 3] {
 fn rests(page: &mut Document, memo: &Memo, run: &Run<'_>) {
     page.heading("What it rests on");
     page.say(
-        "R names rows of measurements.parquet: the cell's identity, the cell that it is compared with, the filter on the columns, and how a \
-         number is made of them. F names a formula. Intervals are 95%, from drawing whole documents again.",
+        "R names rows of measurements.parquet: the cell's identity, the cell that it is compared with, the filter on \
+         the columns, and how a number is made of them. F names a formula. Intervals are 95%, from drawing whole \
+         documents again.",
     );
     let mut rows = Vec::new();
     let mut formulas = Vec::new();

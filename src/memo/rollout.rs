@@ -33,7 +33,10 @@ pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
     }
     if let Some(turning) = facts.turning() {
         if !turning.leaves.is_empty() {
-            let formula = sources.formula("a pair leaves the seen angles if it did not complete a turn within the trained length and now goes farther");
+            let formula = sources.formula(
+                "a pair leaves the seen angles if it did not complete a turn within the trained length and now goes \
+                farther",
+            );
             risks.push(Claim::new(
                 format!(
                     "{} still reach unseen angles at {} tokens: quality may fall near the end.",
@@ -45,14 +48,21 @@ pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
         }
         if turning.follows_length {
             risks.push(Claim::new(
-                "Its frequencies follow the length: engines disagree on keys that are cached already, and a shared prefix cache mixes them.",
+                "Its frequencies follow the length: engines disagree on keys that are cached already, and a shared \
+                 prefix cache mixes them.",
                 [],
             ));
         }
     }
     if chosen.cell.adapted.0 > 0 {
         let tokens = chosen.cell.adapted;
-        risks.push(Claim::new(format!("It needs weights adapted for {tokens} tokens: other tasks than these documents were not measured on them."), []));
+        risks.push(Claim::new(
+            format!(
+                "It needs weights adapted for {tokens} tokens: other tasks than these documents were not measured on \
+            them."
+            ),
+            [],
+        ));
     }
     let n = chosen.standings.iter().filter_map(|standing| standing.change).map(|change| change.n).min().unwrap_or(0);
     risks.push(Claim::new(
@@ -146,11 +156,23 @@ pub(super) fn steps(dossier: &Dossier<'_>, chosen: &Candidate) -> Vec<Claim> {
         if chosen.cell.adapted.0 > 0 { format!(", adapted: {}", chosen.cell.adapted.0) } else { String::new() };
     let deployed = format!("deployed: {{ method: {method}, factor: {}{adapted} }}", chosen.cell.factor);
     [
-        format!("Write `{deployed}` into a copy of {path} and run `gyro diagnose` on it with the probe latency: short range, long range and time of the chosen cell are then judged themselves."),
-        "Keep that run: `gyro baseline save SCENARIO --name rollout`; later runs compare with it by `gyro baseline compare`.".to_owned(),
-        "Paste the settings below into the engine, and compare its log-probabilities on a few prompts with `gyro logprobs`: equal to the engine's noise, or the setting is not what runs.".to_owned(),
-        "Empty prefix and key-value caches at the switch: keys cached under one rotation are wrong under another.".to_owned(),
-        format!("Serve a small share first, with prompts on both sides of {} tokens, and watch the values below before the rest follows.", dossier.run.trained),
+        format!(
+            "Write `{deployed}` into a copy of {path} and run `gyro diagnose` on it with the probe latency: short \
+            range, long range and time of the chosen cell are then judged themselves."
+        ),
+        "Keep that run: `gyro baseline save SCENARIO --name rollout`; later runs compare with it by `gyro baseline \
+         compare`."
+            .to_owned(),
+        "Paste the settings below into the engine, and compare its log-probabilities on a few prompts with `gyro \
+         logprobs`: equal to the engine's noise, or the setting is not what runs."
+            .to_owned(),
+        "Empty prefix and key-value caches at the switch: keys cached under one rotation are wrong under another."
+            .to_owned(),
+        format!(
+            "Serve a small share first, with prompts on both sides of {} tokens, and watch the values below before \
+            the rest follows.",
+            dossier.run.trained
+        ),
     ]
     .into_iter()
     .map(|text| Claim::new(text, []))
@@ -195,7 +217,8 @@ pub(super) fn rollback(fallback: &Cell) -> Vec<Claim> {
     vec![
         Claim::new(format!("{to}: paste its settings (below), restart, empty prefix and key-value caches."), []),
         Claim::new(
-            "Go back when a watched value passes its alarm on two runs in a row, or at once when outputs are not numbers.",
+            "Go back when a watched value passes its alarm on two runs in a row, or at once when outputs are not \
+             numbers.",
             [],
         ),
     ]

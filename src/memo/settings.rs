@@ -84,7 +84,8 @@ pub fn settings(config_text: &str, cell: &Cell, target: Tokens) -> Settings {
     let mut remarks = Vec::new();
     if cell.adapted.0 > 0 {
         remarks.push(format!(
-            "The cell was measured on weights adapted for {} tokens: the settings belong to those weights, not to the checkpoint as it is.",
+            "The cell was measured on weights adapted for {} tokens: the settings belong to those weights, not to the \
+             checkpoint as it is.",
             cell.adapted
         ));
     }
@@ -165,7 +166,8 @@ fn rotation(heads: &HeadShape, method: &AnyMethod, factor: Stretch, length: Toke
     match method.mechanism(heads, factor, length).map_err(|error| error.to_string())? {
         Mechanism::Rotate(rotation) if rotation.decay.is_none() && rotation.pairing == heads.pairing => Ok(rotation),
         _ => Err(format!(
-            "`{}` is no plain rotation, and engines take only those for a RoPE checkpoint; it needs an engine that implements it",
+            "`{}` is no plain rotation, and engines take only those for a RoPE checkpoint; it needs an engine that \
+             implements it",
             method.name()
         )),
     }
@@ -257,13 +259,15 @@ fn vllm(keys: &Keys, cell: &Cell, target: Tokens) -> Result<String, String> {
     match (rope.get("rope_type").and_then(Value::as_str), &cell.method) {
         (Some("dynamic"), _) => {
             return Err(
-                "vLLM makes one base of the longest context at the start, whatever a request's length: that is `dynamic_vllm`, another method; measure it and paste its settings"
+                "vLLM makes one base of the longest context at the start, whatever a request's length: that is \
+                 `dynamic_vllm`, another method; measure it and paste its settings"
                     .to_owned(),
             );
         }
         (Some("longrope"), AnyMethod::Longrope(_)) => {
             return Err(
-                "vLLM takes the long list at every length once the served length exceeds the trained one, so short prompts would run on other frequencies than were measured"
+                "vLLM takes the long list at every length once the served length exceeds the trained one, so short \
+                 prompts would run on other frequencies than were measured"
                     .to_owned(),
             );
         }
@@ -303,7 +307,11 @@ fn llama_cpp(heads: &HeadShape, keys: &Keys, cell: &Cell, target: Tokens) -> Res
         }
         ("yarn", _) => return Err("llama.cpp always rounds the ends of YaRN's ramp (`truncate`)".to_owned()),
         ("llama3", _) => {
-            return Err("no flag: put the keys for transformers into config.json and convert the checkpoint again; the GGUF then carries them as `rope_freqs`".to_owned());
+            return Err(
+                "no flag: put the keys for transformers into config.json and convert the checkpoint again; the \
+                GGUF then carries them as `rope_freqs`"
+                    .to_owned(),
+            );
         }
         _ => return Err(format!("llama.cpp has no flag for `{kind}`")),
     };

@@ -41,11 +41,14 @@ pub(super) fn blocks(run: &Run<'_>) -> Vec<Block> {
         return Vec::new();
     }
     let rows = seen.iter().map(|verdict| source(run, verdict.question)).collect();
-    let mut blocks = vec![
+    let mut blocks =
+        vec![
         Block::Subheading("The rows behind each ruling".to_owned()),
-        table("Where each ruling's rows are", &["Name", "Deployed", "Compared with", "Filter", "A document's value"], rows),
+        table("Where each ruling's rows \
+            are", &["Name", "Deployed", "Compared with", "Filter", "A document's value"], rows),
         Block::Text(
-            "Every row of the run is in measurements.parquet, which any Parquet reader opens. The change is the mean over \
+            "Every row of the run is in measurements.parquet, which any Parquet reader opens. The change is the mean \
+             over \
              documents of deployed minus reference; its interval comes from drawing whole documents again."
                 .to_owned(),
         ),
@@ -103,7 +106,8 @@ fn recipe(run: &Run<'_>) -> String {
         "import pandas\n\
          rows = pandas.read_parquet(\"measurements.parquet\")\n\
          def values(cell, probe, start=0):\n    \
-             r = rows[(rows.cell == cell) & (rows.probe == probe) & (rows.quantity == \"nll\") & (rows[\"from\"] >= start)]\n    \
+             r = rows[(rows.cell == cell) & (rows.probe == probe) & (rows.quantity == \"nll\") & (rows[\"from\"] >= \
+             start)]\n    \
              return (r.value * r[\"count\"]).groupby(r.document).sum() / r[\"count\"].groupby(r.document).sum()\n\
          print((values(\"{id}\", \"short_range\") - values(\"{}\", \"short_range\")).mean())\n\
          print((values(\"{id}\", \"long_range\", {}) - values(\"{}\", \"long_range\", {})).mean())",

@@ -30,7 +30,8 @@ fn suite(findings: &Findings) -> String {
         .collect();
     let count = |tag: &str| cases.iter().filter(|case| case.contains(tag)).count();
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n{}</testsuite>\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" \
+         errors=\"{}\" skipped=\"{}\">\n{}</testsuite>\n",
         escape(&findings.scenario),
         cases.len(),
         count("<failure "),

@@ -188,11 +188,13 @@ impl<'a> Story<'a> {
             let words = capitalised(cause.question.words());
             points.push(match &cause.repair {
                 Some(repair) if repair.fraction.high >= 1.0 => format!(
-                    "{words}: the interval of the repair by {} includes all of the damage, so nothing need be left to explain.",
+                    "{words}: the interval of the repair by {} includes all of the damage, so nothing need be left \
+                     to explain.",
                     repair.cell
                 ),
                 Some(repair) => format!(
-                    "{words}: {} [{}, {}] of the damage is left under {} (n = {}); no measured cell explains that part.",
+                    "{words}: {} [{}, {}] of the damage is left under {} (n = {}); no measured cell explains that \
+                     part.",
                     numbers::percent(1.0 - repair.fraction.point),
                     numbers::percent(1.0 - repair.fraction.high),
                     numbers::percent(1.0 - repair.fraction.low),

@@ -24,7 +24,8 @@ pub(super) fn partial(dir: &Path) -> anyhow::Result<Option<Finished>> {
         .collect();
     let mut findings = findings(&scenario, &cells, &provenance, None)?;
     let state = format!(
-        "This run is still going on: {} of {} cells are measured, and every number here may change. Not measured yet: {}.",
+        "This run is still going on: {} of {} cells are measured, and every number here may change. Not measured \
+         yet: {}.",
         all.len() - waiting.len(),
         all.len(),
         waiting.join(", ")

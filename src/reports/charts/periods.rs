@@ -6,9 +6,38 @@ use crate::explain::{Facts, Pair, Setting, Turning, explain};
 use crate::measurement::{Arm, Cell, Outcome};
 use crate::reports::numbers;
 
+/// A cell with its line and its pairs.
+type Turned = (String, Pen, Turning);
+
 /// The figure; nothing where the checkpoint's configuration is not known, or nothing rotates.
 pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
-    let mut cells: Vec<(String, Pen, Turning)> = Vec::new();
+    let cells = turned(run);
+    let Some((_, _, first)) = cells.first() else { return Ok(None) };
+    let pairs = first.pairs.len();
+    let panels = panels(run, &cells, first);
+    let ticks = (0..pairs).step_by((pairs / 8).max(1)).map(|pair| (pair as f64, pair.to_string())).collect();
+    let title = "pair of dimensions, fastest first".to_owned();
+    let axis = Axis { title, ends: (0.0, pairs as f64 - 1.0), ticks, mark: None };
+    let said: Vec<String> = cells.iter().map(|(label, _, turning)| words(label, turning)).collect();
+    let title = "Periods against the trained and the target length";
+    let caption = format!(
+        "A pair whose grey period lies above the trained length never completed a turn in training: its later angles \
+         are \
+         unknown to the weights ({} of {pairs} pairs here). At {} tokens {} of them would reach such angles \
+         unscaled. {}",
+        first.never_trained,
+        run.target,
+        first.leaves_unscaled.len(),
+        said.join(" ")
+    );
+    let alt = format!("Period and stretch of each rotating pair. {}", said.join(" "));
+    let drawing = draw(title, &alt, &panels, &axis, Some(2), scale)?;
+    Ok(Some(Figure::drawn("periods", title, caption, alt, drawing)))
+}
+
+/// The deployed and the recommended cell, where they rotate, and differently.
+fn turned(run: &Run<'_>) -> Vec<Turned> {
+    let mut cells: Vec<Turned> = Vec::new();
     let deployed = find(run, &run.findings.deployed);
     let recommended = run.findings.recommendation.as_ref().and_then(|advice| find(run, &advice.label()));
     for (cell, pen) in [(deployed, Pen::Deployed), (recommended, Pen::Other(0))] {
@@ -19,23 +48,23 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
             cells.push((cell.label(), pen, turning));
         }
     }
-    let Some((_, _, first)) = cells.first() else { return Ok(None) };
-    let pairs = first.pairs.len();
+    cells
+}
+
+/// Periods against the two lengths, and stretches.
+fn panels(run: &Run<'_>, cells: &[Turned], first: &Turning) -> [Panel; 2] {
     let points = |pairs: &[Pair], of: fn(&Pair) -> Option<f64>| -> Vec<_> {
         pairs.iter().filter_map(|pair| Some((pair.index as f64, exact(of(pair)?)))).collect()
     };
-    let trained = points(&first.pairs, |pair| pair.period_trained);
-    let mut periods = vec![Line { label: "as trained".to_owned(), pen: Pen::Unscaled, points: trained }];
+    let line = |label: &str, pen, points| Line { label: label.to_owned(), pen, points };
+    let mut periods = vec![line("as trained", Pen::Unscaled, points(&first.pairs, |pair| pair.period_trained))];
     let mut stretches = Vec::new();
-    for (label, pen, turning) in &cells {
-        periods.push(Line { label: label.clone(), pen: *pen, points: points(&turning.pairs, |pair| pair.period) });
-        stretches.push(Line { label: label.clone(), pen: *pen, points: points(&turning.pairs, |pair| pair.stretch) });
+    for (label, pen, turning) in cells {
+        periods.push(line(label, *pen, points(&turning.pairs, |pair| pair.period)));
+        stretches.push(line(label, *pen, points(&turning.pairs, |pair| pair.stretch)));
     }
-    let top =
-        |lines: &[Line]| lines.iter().flat_map(|line| &line.points).map(|point| point.1.point).fold(1.0, f64::max);
-    let (highest, most) = (top(&periods), top(&stretches));
     let levels = [("trained", run.trained), ("target", run.target)];
-    let panels = [
+    [
         Panel {
             title: "Period of each pair".to_owned(),
             unit: "tokens of a full turn".to_owned(),
@@ -48,38 +77,17 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
             lines: stretches,
             levels: vec![(1.0, String::new())],
         },
-    ];
-    let ticks = (0..pairs).step_by((pairs / 8).max(1)).map(|pair| (pair as f64, pair.to_string())).collect();
-    let axis = Axis {
-        title: "pair of dimensions, fastest first".to_owned(),
-        ends: (0.0, pairs as f64 - 1.0),
-        ticks,
-        mark: None,
-    };
-    let said: Vec<String> = cells.iter().map(|(label, _, turning)| words(label, turning)).collect();
-    let title = "Periods against the trained and the target length";
-    let caption = format!(
-        "A pair whose grey period lies above the trained length never completed a turn in training: its later angles are \
-         unknown to the weights ({} of {pairs} pairs here). At {} tokens {} of them would reach such angles unscaled. {}",
-        first.never_trained,
-        run.target,
-        first.leaves_unscaled.len(),
-        said.join(" ")
-    );
-    let alt = format!("Period and stretch of each rotating pair. {}", said.join(" "));
-    let drawing = draw(title, &alt, &panels, &axis, Some(2), |panel| {
-        if panel.title.starts_with("Period") {
-            Scale { low: 5.0, high: highest * 1.3, logarithmic: true, number: |x| tick(x as u32) }
-        } else {
-            Scale {
-                low: 0.0,
-                high: most * 1.1,
-                logarithmic: false,
-                number: |x| format!("{}", (x * 10.0).round() / 10.0),
-            }
-        }
-    })?;
-    Ok(Some(Figure::drawn("periods", title, caption, alt, drawing)))
+    ]
+}
+
+fn scale(panel: &Panel) -> Scale {
+    let points = panel.lines.iter().flat_map(|line| &line.points);
+    let top = points.map(|point| point.1.point).fold(1.0, f64::max);
+    if panel.title.starts_with("Period") {
+        return Scale { low: 5.0, high: top * 1.3, logarithmic: true, number: |x| tick(x as u32) };
+    }
+    let number = |x: f64| format!("{}", (x * 10.0).round() / 10.0);
+    Scale { low: 0.0, high: top * 1.1, logarithmic: false, number }
 }
 
 fn find<'a>(run: &'a Run<'_>, label: &str) -> Option<&'a Cell> {

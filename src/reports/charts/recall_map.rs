@@ -44,7 +44,8 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
     let n = rows.iter().flat_map(|row| &row.by_distance).map(|point| point.1.n).max().unwrap_or(0);
     let said: Vec<String> = rows.iter().filter_map(worst).collect();
     let caption = format!(
-        "Share of facts recalled, mean over {}; the darker the more. Left by the distance from question to fact, right by \
+        "Share of facts recalled, mean over {}; the darker the more. Left by the distance from question to fact, \
+         right by \
          where in the document the fact stands. {}",
         numbers::counted(n, "document"),
         said.join(" ")

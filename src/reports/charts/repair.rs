@@ -35,7 +35,8 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
     let title = "How the repair divides";
     let said: Vec<String> = falls.iter().map(words).collect();
     let caption = format!(
-        "From the left: the damage of the deployed cell, what each axis takes away when it is switched (its Shapley share \
+        "From the left: the damage of the deployed cell, what each axis takes away when it is switched (its Shapley \
+         share \
          of the gap), and what the repaired cell leaves. {}",
         said.join(" ")
     );
