@@ -81,6 +81,11 @@ doc: setup
 bench *ARGS: setup
     cargo bench --profile dev "$@"
 
+# Open a run's pages in headless Chromium: no console error, nothing loaded, no sideways scroll.
+[no-exit-message]
+pages RUN:
+    python3 tools/pages.py {{ quote(RUN) }}/*.html
+
 # Make the golden fixtures again with code from outside, in a virtual environment under .tools/.
 fixtures *ARGS="all":
     python3 -m venv .tools/fixtures

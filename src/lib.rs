@@ -22,6 +22,7 @@ pub mod probes;
 pub mod ablation;
 pub mod baselines;
 pub mod reports;
+pub mod memo;
 #[cfg(feature = "libtorch")]
 pub mod replay;
 pub mod run;

@@ -15,6 +15,9 @@ use super::record::{Record, from_json, rows_of, to_json};
 use super::{StoreError, disk};
 use crate::measurement::{Cell, CellId, Outcome};
 
+/// The provenance of a run in progress, among its parts.
+const DESCRIPTION: &str = "run.json";
+
 /// The version of `cells/unfinished.json`.
 const FORMAT: u64 = 1;
 
@@ -113,6 +116,14 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Keeps what a partial report needs to know of the run while it goes on: the text of its `run.json`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] naming the file.
+    pub fn describe(&self, provenance: &[u8]) -> Result<(), StoreError> {
+        disk::write_atomically(&self.parts().join(DESCRIPTION), provenance)
+    }
+
     /// Writes a page below the folder; see [`write_page`].
     ///
     /// # Errors
@@ -141,7 +152,7 @@ impl RunFolder {
         disk::remove(&self.unfinished())?;
         disk::sync_folder(&self.parts())?;
         for name in names(&self.parts())? {
-            if is_part(&name) || disk::is_temporary(&name) {
+            if is_part(&name) || disk::is_temporary(&name) || name == DESCRIPTION {
                 disk::remove(&self.parts().join(name))?;
             }
         }
@@ -199,6 +210,21 @@ pub fn read_run(dir: &Path) -> Result<Vec<(Cell, Outcome)>, StoreError> {
         }
         read => read,
     }
+}
+
+/// The finished cells of the run that is going on in the folder, ordered by id, and the text of its `run.json`; nothing where
+/// none is going on, or an older gyro began it.
+///
+/// # Errors
+/// [`StoreError::Io`] naming the file. Cells that cannot be read are left out: the run measures them again.
+pub fn read_unfinished(dir: &Path) -> Result<Option<(Vec<(Cell, Outcome)>, String)>, StoreError> {
+    let parts = dir.join("cells");
+    if !parts.join("unfinished.json").exists() {
+        return Ok(None);
+    }
+    let Ok(description) = fs::read_to_string(parts.join(DESCRIPTION)) else { return Ok(None) };
+    let cells = part_ids(&parts)?.iter().filter_map(|id| read_part(&parts, id).ok()).collect();
+    Ok(Some((cells, description)))
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {

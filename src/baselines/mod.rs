@@ -18,5 +18,5 @@ pub use baseline::{Baseline, BaselineRecord, list, save, show};
 pub use compare::{Side, compare};
 pub use date::rfc3339;
 pub use error::StoreError;
-pub use folder::{Resume, RunFolder, read_run, write_page};
+pub use folder::{Resume, RunFolder, read_run, read_unfinished, write_page};
 pub use rows::{SCHEMA, decode, encode};

@@ -7,19 +7,22 @@ use anyhow::Context;
 
 use super::{Command, Engine, Format, audit, baseline, explain, list};
 use crate::baselines::Resume;
+use crate::memo;
 use crate::reports;
 use crate::run::{self, Finished, Request};
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 
 /// Runs a command; the exit code of one that ended.
 pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Diagnose { scenario, out, engine, quick, resume, baseline, format } => {
+        Command::Diagnose { scenario, out, engine, quick, only, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
-            let request = Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline };
+            let request = Request { scenario, out, device: String::new(), threads: 1, quick, only, resume, baseline };
             diagnose(request, &engine, format)
         }
-        Command::Report { run: dir, format } => show(&run::report(&dir)?, format),
+        Command::Report { run: dir, other: None, format } => show(&run::report(&dir)?, format),
+        Command::Report { run: dir, other: Some(other), format } => compare(&dir, &other, format),
+        Command::Memo { of, run, format } => memo(&of, run.as_deref(), format),
         Command::Baseline(command) => baseline::execute(command),
         Command::Train { recipe, position, out, engine } => {
             train(&recipe, position.as_deref(), out.as_deref(), &engine)
@@ -58,12 +61,42 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
             let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
             reports::terminal(&finished.run(), color)
         }
-        Format::Json => read("findings.json")?,
-        Format::Md => read("report.md")?,
+        Format::Json => serde_json::to_string_pretty(&finished.findings)?,
+        Format::Md => read(&format!("{}.md", finished.page))?,
     };
     say(text)?;
-    eprintln!("report: {}", finished.folder.join("report.html").display());
+    eprintln!("report: {}", finished.folder.join(finished.page).with_extension("html").display());
     Ok(finished.findings.exit_code())
+}
+
+/// Prints what changed from one run to another.
+fn compare(before: &Path, after: &Path, format: Format) -> anyhow::Result<u8> {
+    let comparison = run::compare_runs(before, after)?;
+    say(match format {
+        Format::Terminal => comparison.terminal(),
+        Format::Json => serde_json::to_string_pretty(&comparison)?,
+        Format::Md => reports::markdown::page(&comparison.document()),
+    })?;
+    eprintln!("comparison: {}", after.join("comparison.html").display());
+    Ok(0)
+}
+
+/// Writes and prints the memo of a scenario's run, or of a run's folder.
+fn memo(of: &Path, dir: Option<&Path>, format: Format) -> anyhow::Result<u8> {
+    let folder = if of.is_dir() { of.to_owned() } else { run::folder_of(&scenario::load(of)?, dir) };
+    let (finished, memo) =
+        run::memo(&folder).context("there is no memo without a finished run\n  hint: run `gyro diagnose` first")?;
+    let read = |name: &str| {
+        let path = finished.folder.join(name);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    say(match format {
+        Format::Terminal => memo::terminal(&memo),
+        Format::Json => read("memo.json")?,
+        Format::Md => read("memo.md")?,
+    })?;
+    eprintln!("memo: {}", folder.join("memo.html").display());
+    Ok(0)
 }
 
 #[cfg(feature = "libtorch")]

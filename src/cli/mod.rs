@@ -42,9 +42,9 @@ struct Engine {
 enum Format {
     /// A summary in 80 columns.
     Terminal,
-    /// findings.json.
+    /// The data: findings.json, memo.json.
     Json,
-    /// report.md.
+    /// The page as Markdown: report.md, memo.md.
     Md,
 }
 
@@ -62,6 +62,9 @@ enum Command {
         /// Fewer documents and only the cells that differ from the deployed one in one axis
         #[arg(long)]
         quick: bool,
+        /// Measure only this cell of the grid, as the report names it (`ntk x4`), beside the deployed one and the references
+        #[arg(long, value_name = "CELL")]
+        only: Option<String>,
         /// Demand that there is an unfinished run to go on with (one that is found is resumed anyway)
         #[arg(long)]
         resume: bool,
@@ -72,10 +75,23 @@ enum Command {
         #[arg(long, value_enum, default_value = "terminal")]
         format: Format,
     },
-    /// Rebuild every page of a run from its files; no model is loaded
+    /// Rebuild every page of a run from its files, also while it is going on; no model is loaded
     Report {
         /// The run's folder
         run: PathBuf,
+        /// A second run's folder: print what changed from the first to it
+        other: Option<PathBuf>,
+        /// What goes to stdout
+        #[arg(long, value_enum, default_value = "terminal")]
+        format: Format,
+    },
+    /// Write the memo that recommends one positional method for a run, defended against two others
+    Memo {
+        /// A scenario's YAML file, or a run's folder
+        of: PathBuf,
+        /// The run's folder where it is not the scenario's usual one
+        #[arg(long, value_name = "DIR")]
+        run: Option<PathBuf>,
         /// What goes to stdout
         #[arg(long, value_enum, default_value = "terminal")]
         format: Format,

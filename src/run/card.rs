@@ -61,11 +61,15 @@ fn head(recipe: &Recipe, path: &Path, dir: &Path, config: &Config, curve: &[Curv
         _ => m.position.label(),
     };
     format!(
-        "# {name}\n\nA Llama decoder with {parameters} parameters: width {}, {} layers, {} heads of {}, vocabulary {} (byte-level \
-         BPE), positions: {positions}. Trained by `gyro train` from `{file}` (seed {}) on {} tokens, the last stage at {} tokens a \
+        "# {name}\n\nA Llama decoder with {parameters} parameters: width {}, {} layers, {} heads of {}, vocabulary \
+         {} (byte-level \
+         BPE), positions: {positions}. Trained by `gyro train` from `{file}` (seed {}) on {} tokens, the last stage \
+         at {} tokens a \
          sequence, in {minutes:.0} minutes by the clock.\n\n\
-         The text is Django's documentation (BSD 3-Clause, `held-out.LICENSE`), with random facts that are asked for again \
-         later. `held-out.txt` shares no page, and no run of 13 words, with the training text (`tools/text.py`). The weights \
+         The text is Django's documentation (BSD 3-Clause, `held-out.LICENSE`), with random facts that are asked for \
+         again \
+         later. `held-out.txt` shares no page, and no run of 13 words, with the training text (`tools/text.py`). The \
+         weights \
          are under Gyro's own licence, MIT or Apache-2.0.\n\n\
          ![Training curve](curve.svg)\n",
         m.width,

@@ -29,9 +29,11 @@ pub(super) fn provenance(
         trained: scenario.trained,
         target: scenario.target,
         checkpoint: scenario.checkpoint.display().to_string(),
+        checkpoint_config: fs::read_to_string(scenario.checkpoint.join("config.json")).ok(),
         checkpoint_hashes: identity.checkpoint.clone(),
         text_hash: identity.text.clone(),
         quick: request.quick,
+        only: request.only.clone(),
         started,
         wall_seconds,
         peak_memory_bytes: kilobytes("/proc/self/status", "VmHWM:").map(|kilobytes| kilobytes * 1024),
@@ -76,21 +78,25 @@ fn protocols(scenario: &Scenario) -> BTreeMap<String, String> {
         (
             "short_range",
             format!(
-                "Loss of text tokens with at most 256 tokens of context: the first 256 positions and {} windows deep in \
-                 each document, at their true positions; mean over tokens, paired by document against the unscaled model.",
+                "Loss of text tokens with at most 256 tokens of context: the first 256 positions and {} windows deep \
+                 in \
+                 each document, at their true positions; mean over tokens, paired by document against the unscaled \
+                 model.",
                 sizes.short_windows
             ),
         ),
         (
             "long_range",
             format!(
-                "Loss of text tokens by position in one forward over {target} tokens; the reference beyond {trained} is the \
+                "Loss of text tokens by position in one forward over {target} tokens; the reference beyond {trained} \
+                 is the \
                  unscaled model whose context is truncated to {trained} tokens (windows advanced by half of that)."
             ),
         ),
         (
             "retrieval",
-            "Share of random facts whose value tokens are all the most likely ones when asked for again, by the distance \
+            "Share of random facts whose value tokens are all the most likely ones when asked for again, by the \
+             distance \
              between fact and question; the reference is the unscaled model at distances that its window always holds."
                 .to_owned(),
         ),

@@ -9,8 +9,10 @@ mod fingerprint;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;
 mod machine;
+mod partial;
 mod phase;
 mod progress;
+mod remaining;
 
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -19,9 +21,11 @@ use anyhow::Context;
 
 use crate::ablation::{self, Evidence};
 use crate::baselines::{self, Resume, RunFolder};
+use crate::checkpoint::Config;
 use crate::findings::Findings;
 use crate::measurement::{Cell, Outcome, with_latency};
-use crate::reports::{self, Page, Provenance};
+use crate::memo::{self, Dossier, Memo};
+use crate::reports::{self, Comparison, Page, Provenance};
 use crate::scenario::{self, Scenario};
 use crate::subject::Engine;
 use crate::units::Seconds;
@@ -47,6 +51,8 @@ pub struct Request {
     pub threads: usize,
     /// Whether the quick form is wanted.
     pub quick: bool,
+    /// The label of the one cell to measure beside the deployed one and the references; absent: the whole grid.
+    pub only: Option<String>,
     /// What to do with an unfinished run.
     pub resume: Resume,
     /// A baseline to compare with, beside the reference.
@@ -64,6 +70,8 @@ pub struct Finished {
     pub cells: Vec<(Cell, Outcome)>,
     /// Where the numbers come from.
     pub provenance: Provenance,
+    /// The name of its pages without their ending: `report`, or `partial` while it is going on.
+    pub page: &'static str,
 }
 
 impl Finished {
@@ -96,10 +104,15 @@ pub fn diagnose<E: Engine>(
     if request.quick {
         scenario = scenario.quick();
     }
+    if let Some(label) = &request.only {
+        scenario = scenario.only(label)?;
+    }
     let audit = audit::of(&scenario)?;
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let dir = folder_of(&scenario, request.out.as_deref());
     let (mut folder, done) = RunFolder::open(&dir, &identity.fingerprint(), request.resume)?;
+    let begun = machine::provenance(&scenario, request, &identity, started.clone(), Seconds(0.0));
+    folder.describe(&serde_json::to_vec_pretty(&begun).context("cannot write run.json")?)?;
     let documents = documents(&scenario)?;
     let engine = load(&scenario)?;
     let progress = Progress::new(&scenario, &done, folder.notes());
@@ -108,7 +121,7 @@ pub fn diagnose<E: Engine>(
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
     let findings = Findings { audit, ..findings(&scenario, &cells, &provenance, request.baseline.as_deref())? };
-    let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance };
+    let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance, page: "report" };
     for page in pages(&finished)? {
         folder.write(&page.path, &page.bytes)?;
     }
@@ -129,14 +142,24 @@ pub fn load(dir: &Path) -> anyhow::Result<Finished> {
     let cells = with_latency(baselines::read_run(dir)?);
     let provenance: Provenance = serde_json::from_str(&read("run.json")?).context("run.json is damaged")?;
     let findings: Findings = serde_json::from_str(&read("findings.json")?).context("findings.json is damaged")?;
-    Ok(Finished { folder: dir.to_owned(), findings, cells, provenance })
+    Ok(Finished { folder: dir.to_owned(), findings, cells, provenance, page: "report" })
 }
 
-/// Rebuilds every page of a run from its files alone.
+/// Rebuilds every page of a run from its files alone; of one that is still going on, `partial.html` and `partial.md`.
+///
+/// A folder may hold a finished run and a later one in progress: then both are made, and the finished one is returned.
 ///
 /// # Errors
 /// Where a file is missing or damaged, or a page cannot be written.
 pub fn report(dir: &Path) -> anyhow::Result<Finished> {
+    if let Some(partial) = partial::partial(dir)? {
+        for page in partial::pages(&partial)? {
+            baselines::write_page(dir, &page.path, &page.bytes)?;
+        }
+        if !dir.join("findings.json").exists() {
+            return Ok(partial);
+        }
+    }
     let finished = load(dir)?;
     for page in pages(&finished)? {
         baselines::write_page(dir, &page.path, &page.bytes)?;
@@ -144,10 +167,56 @@ pub fn report(dir: &Path) -> anyhow::Result<Finished> {
     Ok(finished)
 }
 
-/// Where a run's files go: the folder asked for, or `reports/<scenario name>`.
+/// Writes the decision memo of a run beside its report, from its files and its checkpoint's configuration.
+///
+/// # Errors
+/// Where a file is missing or damaged, the scenario's files have moved, or nothing can be recommended.
+pub fn memo(dir: &Path) -> anyhow::Result<(Finished, Memo)> {
+    let mut finished = load(dir)?;
+    let scenario = partial::scenario(&finished.provenance)?;
+    let provenance = &mut finished.provenance;
+    if provenance.checkpoint_config.is_none() {
+        let config = scenario.checkpoint.join("config.json");
+        let text = std::fs::read_to_string(&config).with_context(|| format!("cannot read {}", config.display()))?;
+        provenance.checkpoint_config = Some(text);
+    }
+    let config = Config::parse(provenance.checkpoint_config.as_deref().unwrap_or_default())?;
+    let run = finished.run();
+    let memo = memo::memo(&Dossier { scenario: &scenario, config: &config, run: &run })?;
+    for page in memo::pages(&memo, &run)? {
+        baselines::write_page(dir, &page.path, &page.bytes)?;
+    }
+    Ok((finished, memo))
+}
+
+/// Compares two finished runs, and writes the page beside the second one's report.
+///
+/// # Errors
+/// Where a file of either is missing or damaged, or the page cannot be written.
+pub fn compare_runs(before: &Path, after: &Path) -> anyhow::Result<Comparison> {
+    let (old, new) = (load(before)?, load(after)?);
+    let names = [before, after].map(|dir| dir.display().to_string());
+    let comparison = reports::compare((&names[0], &old.run()), (&names[1], &new.run()));
+    let document = comparison.document();
+    let pages =
+        [("comparison.html", reports::html::page(&document)), ("comparison.md", reports::markdown::page(&document))];
+    for (path, text) in pages {
+        baselines::write_page(after, Path::new(path), text.as_bytes())?;
+    }
+    Ok(comparison)
+}
+
+/// Where a run's files go: the folder asked for, or `reports/<scenario name>`; a run of one cell gets a folder of its own.
 #[must_use]
 pub fn folder_of(scenario: &Scenario, out: Option<&Path>) -> PathBuf {
-    out.map_or_else(|| Path::new("reports").join(&scenario.name), Path::to_owned)
+    let name = match &scenario.only {
+        None => scenario.name.clone(),
+        Some(label) => {
+            let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+            format!("{}.{}", scenario.name, label.chars().map(plain).collect::<String>())
+        }
+    };
+    out.map_or_else(|| Path::new("reports").join(name), Path::to_owned)
 }
 
 /// What the rows say, against the reference and, where one is named, against a baseline.

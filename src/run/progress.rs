@@ -1,12 +1,13 @@
 //! Progress: bars on a terminal, one plain line a cell elsewhere; always on stderr.
 
-use std::cell::Cell as Shared;
+use std::cell::{Cell as Shared, RefCell};
 use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cells::cells_of;
+use super::remaining::{Kind, Remaining};
 use crate::measurement::{Arm, Cell, CellId, Outcome};
 use crate::scenario::Scenario;
 
@@ -19,6 +20,7 @@ pub struct Progress {
     began: Shared<Instant>,
     documents: u64,
     blocks: u64,
+    remaining: RefCell<Remaining>,
 }
 
 impl Progress {
@@ -37,12 +39,16 @@ impl Progress {
             began: Shared::new(Instant::now()),
             documents,
             blocks,
+            remaining: RefCell::default(),
         };
-        let total =
-            all.iter().filter(|cell| !done.iter().any(|(id, _)| *id == cell.id())).map(|c| progress.steps(c)).sum();
+        let open = || all.iter().filter(|cell| !done.iter().any(|(id, _)| *id == cell.id()));
+        let total = open().map(|cell| progress.steps(cell)).sum();
+        for cell in open() {
+            progress.remaining.borrow_mut().add(Kind::of(cell), progress.steps(cell));
+        }
         if is_terminal {
             progress.bar = ProgressBar::new(total).with_style(
-                ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} documents, {eta} left  {msg}")
+                ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} documents  {msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_bar()),
             );
         }
@@ -78,7 +84,8 @@ impl Progress {
     /// A cell begins.
     pub fn begin(&self, cell: &Cell) {
         self.bar.set_prefix(self.count());
-        self.bar.set_message(cell.label());
+        let left = self.remaining.borrow().words().map_or_else(String::new, |left| format!(", {left}"));
+        self.bar.set_message(format!("{}{left}", cell.label()));
         self.began.set(Instant::now());
     }
 
@@ -89,13 +96,16 @@ impl Progress {
 
     /// A cell is measured or has failed.
     pub fn end(&self, cell: &Cell, outcome: &Outcome) {
-        let seconds = self.began.get().elapsed().as_secs_f64();
+        let took = self.began.get().elapsed();
+        let seconds = took.as_secs_f64();
+        self.remaining.borrow_mut().done(Kind::of(cell), self.steps(cell), took);
+        let left = self.remaining.borrow().words().map_or_else(String::new, |left| format!(", {left}"));
         let count = format!("{}/{}", self.cell.get(), self.cells);
         match outcome {
             Outcome::Failed { reason } => self.say(&format!("{count} {}: failed: {reason}", cell.label())),
             Outcome::Measured(_) if self.is_terminal => {}
             Outcome::Measured(rows) => {
-                self.say(&format!("{count} {}: {} rows in {seconds:.1} s", cell.label(), rows.len()));
+                self.say(&format!("{count} {}: {} rows in {seconds:.1} s{left}", cell.label(), rows.len()));
             }
         }
     }

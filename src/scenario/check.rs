@@ -34,6 +34,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
     let Deployed { retrofit: deployed, config: deployed_config } = deployed::read(&mut checked, &written);
     checked.lengths(&written);
     checked.methods(&written, &deployed.0);
+    checked.candidates(&written, &deployed.0);
     checked.factors(&written, deployed.1);
     checked.questions(&written);
     let latency_lengths = checked.sizes(&written.sizes, written.trained, written.target);
@@ -64,7 +65,9 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         deployed_adapted: Tokens(written.deployed.adapted),
         adaptation,
         scheme,
+        candidates: written.candidates,
         grid: GridShape::Full,
+        only: None,
         decide: written.decide.unwrap_or_else(answered),
         probes: written.probes,
         sizes: Sizes {
@@ -165,6 +168,21 @@ impl Check<'_> {
             self.method(&format!("ablate.methods[{index}]"), method);
         }
         self.no_repeats("ablate.methods", &written.ablate.methods, AnyMethod::label);
+    }
+
+    fn candidates(&mut self, written: &Written, deployed: &AnyMethod) {
+        let Some(candidates) = &written.candidates else { return };
+        if candidates.is_empty() {
+            let hint = "leave `candidates` out to weigh every method of the grid";
+            self.wrong("candidates", "no methods to weigh", "at least one method", hint);
+        }
+        for (index, method) in candidates.iter().enumerate() {
+            if !written.ablate.methods.contains(method) && deployed != method {
+                let what = format!("`{}` is not measured", method.label());
+                let hint = "add it to `ablate.methods` as it is written here";
+                self.wrong(&format!("candidates[{index}]"), what, "a method of the grid", hint);
+            }
+        }
     }
 
     fn method(&mut self, at: &str, method: &AnyMethod) {

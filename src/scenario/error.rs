@@ -27,6 +27,14 @@ pub enum ScenarioError {
         /// The largest accepted size in bytes.
         limit: u64,
     },
+    /// The grid has no such cell.
+    #[error("the scenario has no cell `{label}`\n  hint: it has {}", there.join(", "))]
+    NoSuchCell {
+        /// What was asked for.
+        label: String,
+        /// The cells of the grid.
+        there: Vec<String>,
+    },
     /// The file says something that cannot be; every mistake that was found, in the order of the file.
     #[error("{}", one_below_the_other(.0))]
     Mistakes(Vec<Mistake>),

@@ -33,6 +33,14 @@ pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
     check::check(yaml::parse(path, &text)?, &yaml::Source::new(path, &text))
 }
 
+/// Checks a scenario that a run has recorded: its text, and the path that relative paths in it start from.
+///
+/// # Errors
+/// [`ScenarioError::Mistakes`] as [`load`]: also where its files are no longer there.
+pub fn recorded(path: &Path, text: &str) -> Result<Scenario, ScenarioError> {
+    check::check(yaml::parse(path, text)?, &yaml::Source::new(path, text))
+}
+
 /// A checked scenario; every path is resolved and every number is in its range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
@@ -68,8 +76,12 @@ pub struct Scenario {
     pub adaptation: Option<AdaptationPlan>,
     /// The mechanism of the main checkpoint's weights.
     pub scheme: Scheme,
+    /// The methods that the memo weighs; absent: all of the grid.
+    pub candidates: Option<Vec<AnyMethod>>,
     /// Which combinations of them are measured.
     pub grid: GridShape,
+    /// The label of the one cell that is measured beside the deployed one and the references; absent: the whole grid.
+    pub only: Option<String>,
     /// Which probes run.
     pub probes: Vec<ProbeName>,
     /// How much each probe measures.
@@ -108,7 +120,24 @@ impl Scenario {
         }
         let mut seen = HashSet::new();
         cells.retain(|cell| seen.insert(cell.id()));
+        if let Some(label) = &self.only {
+            let kept = [Cell::unscaled(), Cell::truncated(), self.deployed_cell()];
+            cells.retain(|cell| kept.contains(cell) || cell.label() == *label);
+        }
         cells
+    }
+
+    /// The same scenario with one cell of its grid, beside the deployed one and the references.
+    ///
+    /// # Errors
+    /// [`ScenarioError::NoSuchCell`] where the grid has no cell of that label.
+    pub fn only(mut self, label: &str) -> Result<Self, ScenarioError> {
+        let labels: Vec<String> = self.cells().iter().map(Cell::label).collect();
+        if !labels.iter().any(|one| one == label) {
+            return Err(ScenarioError::NoSuchCell { label: label.to_owned(), there: labels });
+        }
+        self.only = Some(label.to_owned());
+        Ok(self)
     }
 
     /// The cell as deployed.
@@ -178,6 +207,9 @@ impl Scenario {
         hasher.update(self.text.as_bytes());
         if self.grid == GridShape::Cross {
             hasher.update(b"\0quick");
+        }
+        if let Some(label) = &self.only {
+            hasher.update(b"\0only ").update(label.as_bytes());
         }
         hasher.finalize().to_hex().to_string()
     }

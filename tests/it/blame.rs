@@ -68,6 +68,8 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         deployed: (method(deployed), Stretch(factor)),
         deployed_config: None,
         methods: ["none", "linear", "ntk", "yarn"].map(method).to_vec(),
+        candidates: None,
+        only: None,
         grid: GridShape::Full,
         factors: [1.0, 2.0, 4.0, 8.0].map(Stretch).to_vec(),
         probes: vec![ProbeName::ShortRange, ProbeName::LongRange, ProbeName::Retrieval],

@@ -11,12 +11,14 @@ mod audit;
 mod biases;
 mod blame;
 mod checkpoint;
+mod examples;
 mod explain;
 #[cfg(feature = "libtorch")]
 mod fleet;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
+mod memo;
 #[cfg(feature = "libtorch")]
 mod parity;
 mod positions;
@@ -26,5 +28,6 @@ mod reports;
 mod rotations;
 mod run;
 mod scenarios;
+mod settings;
 mod stats;
 mod store;

@@ -94,6 +94,7 @@ fn request(out: &Path, resume: Resume) -> Request {
         device: "scripted".to_owned(),
         threads: 1,
         quick: false,
+        only: None,
         resume,
         baseline: None,
     }
@@ -135,6 +136,65 @@ fn a_killed_run_goes_on_with_the_cells_that_are_missing() {
     assert_eq!(asked + 5, all.asked.borrow().values().sum::<usize>());
     assert_eq!(resumed.findings, whole.findings);
     assert_eq!(resumed.cells, whole.cells);
+}
+
+#[test]
+fn a_run_that_is_going_on_has_a_partial_report() {
+    let out = folder("partial");
+    let killed = Script { stops_after: Some(5), ..Script::default() };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        run::diagnose(&request(&out, Resume::Automatic), |_: &Scenario| Ok(&killed))
+    }));
+    assert!(outcome.is_err(), "the script stops the run");
+    let partial = run::report(&out).unwrap();
+    assert_eq!((partial.page, partial.cells.len()), ("partial", 5));
+    assert!(partial.findings.answer.contains("5 of 12 cells are measured"), "{}", partial.findings.answer);
+    assert_eq!(partial.findings.recommendation, None);
+    let page = fs::read_to_string(out.join("partial.html")).unwrap();
+    assert!(page.contains("still going on") && page.contains("yarn x8"), "it names what is missing");
+    assert!(!out.join("findings.json").exists() && !out.join("report.html").exists());
+    // Once it is finished, the report is the whole one.
+    let script = Script::default();
+    run::diagnose(&request(&out, Resume::Require), |_: &Scenario| Ok(&script)).unwrap();
+    assert_eq!(run::report(&out).unwrap().page, "report");
+}
+
+#[test]
+fn one_cell_can_be_measured_alone() {
+    let script = Script::default();
+    let alone = Request { only: Some("ntk x4".to_owned()), ..request(&folder("alone"), Resume::Automatic) };
+    let finished = run::diagnose(&alone, |_: &Scenario| Ok(&script)).unwrap();
+    let labels: Vec<String> = finished.cells.iter().map(|(cell, _)| cell.label()).collect();
+    assert_eq!(labels, ["none", "linear x4", "ntk x4", "none, truncated context"]);
+    // The same numbers as in the whole run.
+    let all = Script::default();
+    let whole = run::diagnose(&request(&folder("alone_whole"), Resume::Automatic), |_: &Scenario| Ok(&all)).unwrap();
+    for (cell, outcome) in &finished.cells {
+        assert_eq!(whole.cells.iter().find(|(other, _)| other == cell).map(|(_, outcome)| outcome), Some(outcome));
+    }
+    let unknown = Request { only: Some("ntk x5".to_owned()), ..alone };
+    let error = run::diagnose(&unknown, |_: &Scenario| Ok(&all)).unwrap_err();
+    assert!(
+        error.to_string().contains("no cell `ntk x5`") && error.to_string().contains("hint: it has none"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_memo_is_written_from_a_runs_files() {
+    let out = folder("memo");
+    let script = Script::default();
+    run::diagnose(&request(&out, Resume::Automatic), |_: &Scenario| Ok(&script)).unwrap();
+    let (_, memo) = run::memo(&out).unwrap();
+    // `linear` is scripted to lose 0.8 nats/token at short range; the other two lose nothing.
+    assert!(["ntk x4", "ntk x8", "yarn x4", "yarn x8"].contains(&memo.decision.cell.as_str()), "{:?}", memo.decision);
+    let last = memo.candidates.last().map(|candidate| candidate.cell.method.name());
+    assert_eq!(last, Some("linear"));
+    for file in ["memo.md", "memo.html", "memo.json", "charts/memo_periods.svg"] {
+        assert!(out.join(file).is_file(), "{file} is missing");
+    }
+    let error = run::memo(&folder("no_run")).unwrap_err();
+    assert!(format!("{error:#}").contains("hint:"), "{error:#}");
 }
 
 #[test]

@@ -73,6 +73,10 @@ fn quality(cell: &Cell) -> Vec<Measurement> {
                 if recall == 0.0 { 0.0 } else { (recall + 0.1 * noise(i as u32 + 9, document)).clamp(0.0, 1.0) };
             rows.push(row(cell, "retrieval", Quantity::Recall, document, at, value));
         }
+        for (depth, recall) in [0.125, 0.375, 0.625, 0.875].into_iter().zip(recalls) {
+            let at = Place { depth: Some(depth), ..Place::default() };
+            rows.push(row(cell, "retrieval_by_depth", Quantity::Recall, document, at, recall));
+        }
     }
     rows
 }
@@ -120,7 +124,7 @@ fn cell(method: &str, factor: f64) -> Cell {
     Cell::grid(AnyMethod::named(method).unwrap(), Stretch(factor))
 }
 
-pub(super) fn cells() -> Vec<(Cell, Outcome)> {
+pub(crate) fn cells() -> Vec<(Cell, Outcome)> {
     let mut cells = vec![Cell::unscaled()];
     for method in ["linear", "ntk", "yarn"] {
         cells.extend([2.0, 4.0, 8.0].map(|factor| cell(method, factor)));
@@ -238,7 +242,7 @@ fn causes() -> Vec<Cause> {
     vec![repaired, far, facts, healthy]
 }
 
-pub(super) fn findings() -> Findings {
+pub(crate) fn findings() -> Findings {
     let summary = |(cell, outcome): (Cell, Outcome)| CellSummary {
         adapted: 0,
         training: "training-free".into(),
@@ -299,7 +303,7 @@ pub(super) fn findings() -> Findings {
     }
 }
 
-pub(super) fn provenance() -> Provenance {
+pub(crate) fn provenance() -> Provenance {
     let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
     Provenance {
         commit: Some("0123456789ab".into()),
@@ -318,9 +322,11 @@ pub(super) fn provenance() -> Provenance {
         scenario_path: "scenarios/8k_regression.yaml".into(),
         scenario_text: "question: Method or factor?\ntrained: 2048\ntarget: 8192\n".into(),
         checkpoint: "models/reference/rope-2k".into(),
+        checkpoint_config: Some(std::fs::read_to_string("models/reference/rope-2k/config.json").unwrap()),
         checkpoint_hashes: pairs(&[("model.safetensors", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c")]),
         text_hash: "60303ae22b998861bce3b28f33eec1be758a213c86c93c07".into(),
         quick: false,
+        only: None,
         started: "2026-01-02T03:04:05Z".into(),
         wall_seconds: Seconds(141.5),
         peak_memory_bytes: Some(1_230_000_000),

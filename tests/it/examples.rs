@@ -1,0 +1,81 @@
+//! The committed examples under `reports/`: every page comes again from the stored rows, and the recommendation by hand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gyro::ablation::{Evidence, diagnose};
+use gyro::findings::Ruling;
+use gyro::run;
+use gyro::scenario;
+
+use crate::memo::by_hand;
+
+/// Scenarios whose runs are kept as examples.
+const EXAMPLES: [&str; 2] = ["strategy_selection", "retrofit_decision"];
+
+/// Folders of examples that this checkout has; what is missing is said, so that nobody takes silence for a pass.
+fn examples() -> Vec<PathBuf> {
+    let folders = EXAMPLES.iter().map(|name| Path::new("reports").join(name));
+    let (there, missing): (Vec<_>, Vec<_>) = folders.partition(|folder| folder.join("memo.json").is_file());
+    for folder in missing {
+        eprintln!("SKIPPED: {} is not in this checkout", folder.display());
+    }
+    there
+}
+
+/// Copies the files that pages are made of, not the pages.
+fn rows_alone(from: &Path) -> PathBuf {
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples").join(from.file_name().unwrap());
+    let _ = fs::remove_dir_all(&to);
+    fs::create_dir_all(&to).unwrap();
+    for file in ["findings.json", "cells.json", "measurements.parquet", "run.json"] {
+        fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    to
+}
+
+#[test]
+fn every_page_comes_again_from_the_rows() {
+    for folder in examples() {
+        let again = rows_alone(&folder);
+        run::report(&again).unwrap();
+        run::memo(&again).unwrap();
+        let names = ["report.md", "report.html", "junit.xml", "memo.md", "memo.html", "memo.json"];
+        for name in names {
+            let (kept, made) = (fs::read(folder.join(name)).unwrap(), fs::read(again.join(name)).unwrap());
+            assert!(
+                kept == made,
+                "{} is not what its rows give; run `gyro report` and `gyro memo`",
+                folder.join(name).display()
+            );
+        }
+    }
+}
+
+#[test]
+fn each_recommendation_is_the_hand_calculation() {
+    for folder in examples() {
+        let (finished, memo) = run::memo(&rows_alone(&folder)).unwrap();
+        let path = PathBuf::from(&finished.provenance.scenario_path);
+        let scenario = scenario::recorded(&path, &finished.provenance.scenario_text).unwrap();
+        let scenario = if finished.provenance.quick { scenario.quick() } else { scenario };
+        // The rulings of the intervals are the report's; everything else is done by hand from the rows.
+        let worse = |cell: &gyro::measurement::Cell| {
+            let grids = finished.findings.grid.iter().flat_map(|grid| &grid.cells);
+            grids
+                .filter(|one| {
+                    gyro::measurement::label(&one.method, gyro::units::Tokens(0), gyro::units::Stretch(one.factor))
+                        == cell.label()
+                })
+                .any(|one| one.ruling == Ruling::Worse)
+        };
+        assert_eq!(
+            memo.decision.cell,
+            by_hand(&scenario, &finished.cells, |cell, _| worse(cell)),
+            "{}",
+            folder.display()
+        );
+        let again = diagnose(&Evidence { scenario: &scenario, cells: &finished.cells });
+        assert_eq!(again.verdicts, finished.findings.verdicts, "{}", folder.display());
+    }
+}
