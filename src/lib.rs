@@ -12,6 +12,7 @@ pub mod explain;
 pub mod measurement;
 pub mod findings;
 pub mod checkpoint;
+pub mod observed;
 pub mod text;
 pub mod scenario;
 pub mod recipe;

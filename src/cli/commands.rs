@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::{Command, Engine, Format, baseline, explain, list};
 use crate::baselines::Resume;
+use crate::observed::Phase;
 use crate::reports;
 use crate::run::{self, Finished, Request};
 use crate::scenario::Scenario;
@@ -123,7 +124,7 @@ fn logprobs(
     checkpoint: &Path,
     tokens: &Path,
     configuration: Option<(String, f64)>,
-    phase: Option<run::PhaseArgument>,
+    phase: Option<Phase>,
     chunk: Option<usize>,
     engine: &Engine,
 ) -> anyhow::Result<u8> {
@@ -174,7 +175,7 @@ fn logprobs(
     _: &Path,
     _: &Path,
     _: Option<(String, f64)>,
-    _: Option<run::PhaseArgument>,
+    _: Option<Phase>,
     _: Option<usize>,
     _: &Engine,
 ) -> anyhow::Result<u8> {

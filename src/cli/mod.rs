@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::run::PhaseArgument;
+use crate::observed::Phase;
 
 /// It got worse after we stretched the context: the method, the factor, or the implementation?
 #[derive(Debug, Parser)]
@@ -120,7 +120,7 @@ enum Command {
         factor: f64,
         /// Default: what each request says, else prefill
         #[arg(long, value_enum)]
-        phase: Option<PhaseArgument>,
+        phase: Option<Phase>,
         /// Cut a prefill into chunks of so many tokens
         #[arg(long, value_name = "N")]
         chunk: Option<usize>,

@@ -8,7 +8,6 @@ mod fingerprint;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;
 mod machine;
-mod phase;
 mod progress;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +27,6 @@ use crate::units::Seconds;
 #[cfg(feature = "libtorch")]
 pub use card::card;
 pub use documents::documents;
-pub use phase::PhaseArgument;
 pub use progress::Progress;
 #[cfg(feature = "libtorch")]
 pub use progress::training_bar;
