@@ -20,6 +20,7 @@ pub mod recipe;
 pub mod subject;
 pub mod probes;
 pub mod ablation;
+pub mod identify;
 pub mod baselines;
 pub mod reports;
 #[cfg(feature = "libtorch")]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, baseline, explain, list};
+use super::{Command, Engine, Format, baseline, explain, identify, list};
 use crate::baselines::Resume;
 use crate::observed::Phase;
 use crate::reports;
@@ -30,6 +30,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             let configuration = method.map(|method| (method, factor));
             logprobs(&checkpoint, &tokens, configuration, phase, chunk, &engine)
         }
+        Command::Identify(arguments) => identify::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Schema => say(Scenario::schema()),
         Command::List { what } => say(list::table(what)?),

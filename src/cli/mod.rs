@@ -3,6 +3,7 @@
 mod baseline;
 mod commands;
 mod explain;
+mod identify;
 mod list;
 
 use std::path::PathBuf;
@@ -127,6 +128,8 @@ enum Command {
         #[command(flatten)]
         engine: Engine,
     },
+    /// Find out what an engine really runs, from the log-probabilities that it gave to some prompts
+    Identify(identify::Arguments),
     /// Print what a positional method does at given lengths: its mechanism, and what it costs
     Explain(explain::Arguments),
     /// Print the JSON schema (draft 7) of a scenario, for editors

@@ -1,9 +1,10 @@
 //! The known configurations, and which of them agree: cheapest prompts first, the others excluded early.
 
-use super::agreement::rms;
+use super::agreement::{bins, rms};
 use super::budget::Metered;
 use super::oracle::{Candidate, Hypothesis};
 use super::prompts::{Stage, residuals};
+use crate::faults::{AnyFault, Execution, Fault};
 use crate::observed::Observation;
 use crate::positions::{AnyMethod, HeadShape, Mechanism};
 use crate::subject::SubjectError;
@@ -13,13 +14,16 @@ use crate::units::{Stretch, Tokens};
 const FACTORS: [f64; 16] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1.5, 2.5, 3.0, 5.0, 6.0, 10.0, 12.0, 20.0, 40.0, 64.0];
 /// A hypothesis agrees while its residual is within so many times the noise.
 pub(super) const AGREES: f64 = 3.0;
+/// In one bin of positions it may be so many times the noise: a few values scatter more.
+const AGREES_IN_A_BIN: f64 = 4.5;
 
-/// Candidates whose mechanisms are the same in every request of the file: no output can tell them apart.
+/// Candidates that run the same in every request of the file: no output can tell them apart.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     /// The first is the one to name.
     pub(super) members: Vec<Candidate>,
     mechanisms: Vec<Mechanism>,
+    execution: Execution,
 }
 
 impl Group {
@@ -27,57 +31,108 @@ impl Group {
     pub(super) fn name(&self) -> &Candidate {
         &self.members[0]
     }
+
+    /// Whether the mechanism alone says what it does.
+    pub(super) fn is_plain(&self) -> bool {
+        self.execution.is_healthy()
+    }
 }
 
-/// A group with its residual on the last stage that it was measured on.
+/// Candidates by what they run, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Groups<'a> {
+    heads: &'a HeadShape,
+    lengths: Vec<usize>,
+    pub(super) groups: Vec<Group>,
+}
+
+impl<'a> Groups<'a> {
+    pub(super) fn new(heads: &'a HeadShape, observations: &[Observation]) -> Self {
+        let mut lengths: Vec<usize> = observations.iter().map(|observation| observation.tokens.len()).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        Self { heads, lengths, groups: Vec::new() }
+    }
+
+    /// Adds a candidate, unless it does not fit the heads.
+    pub(super) fn add(&mut self, candidate: Candidate) {
+        let Ok(injected) = candidate.injected(self.heads) else { return };
+        let mechanisms: Result<Vec<Mechanism>, _> =
+            self.lengths.iter().map(|&length| injected.mechanism(Tokens(length))).collect();
+        let Ok(mechanisms) = mechanisms else { return };
+        let execution = injected.execution().clone();
+        let same = |group: &&mut Group| group.mechanisms == mechanisms && group.execution == execution;
+        match self.groups.iter_mut().find(same) {
+            Some(group) if group.members.contains(&candidate) => {}
+            Some(group) => group.members.push(candidate),
+            None => self.groups.push(Group { members: vec![candidate], mechanisms, execution }),
+        }
+    }
+
+    /// Adds a candidate under each fault that can change something for it and is no healthy look-alike.
+    pub(super) fn add_faults(&mut self, candidate: &Candidate) {
+        let Ok(injected) = candidate.injected(self.heads) else { return };
+        let faults = AnyFault::all().filter(|fault| !fault.is_control() && fault.applies(injected.setting()));
+        for fault in faults.filter(|fault| fault.site() != crate::faults::Site::Latency) {
+            self.add(candidate.under(fault));
+        }
+    }
+
+    /// Adds every method at every factor, and the declared method at other factors.
+    pub(super) fn add_methods(&mut self, declared: &Candidate) {
+        let methods = AnyMethod::NAMES.iter().filter_map(|name| AnyMethod::named(name));
+        for method in std::iter::once(declared.method.clone()).chain(methods) {
+            for factor in FACTORS.into_iter().chain([declared.factor.0, declared.factor.0.powi(2)]) {
+                self.add(Candidate::healthy(method.clone(), Stretch(factor)));
+            }
+        }
+    }
+}
+
+/// A group with its residual on what it was measured on last.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     pub(super) group: Group,
     /// Root of the mean square, in nats.
     pub(super) rms: f64,
-    /// How many log-probabilities.
-    pub(super) n: usize,
     pub(super) residuals: Vec<Vec<f64>>,
 }
 
-/// Everything that the checkpoint can be run as, the declared one first.
-pub(super) fn groups(declared: &Candidate, heads: &HeadShape, observations: &[Observation]) -> Vec<Group> {
-    let mut lengths: Vec<usize> = observations.iter().map(|observation| observation.tokens.len()).collect();
-    lengths.sort_unstable();
-    lengths.dedup();
-    let mut groups: Vec<Group> = Vec::new();
-    let methods = AnyMethod::NAMES.iter().filter_map(|name| AnyMethod::named(name));
-    // The declared parameters at other factors too, and the declared factor with every method.
-    let methods = std::iter::once(declared.method.clone()).chain(methods);
-    let every = methods.flat_map(|method| {
-        let factors = FACTORS.into_iter().chain([declared.factor.0, declared.factor.0.powi(2)]);
-        factors.map(move |factor| Candidate { method: method.clone(), factor: Stretch(factor) })
-    });
-    for candidate in std::iter::once(declared.clone()).chain(every) {
-        let mechanisms: Result<Vec<Mechanism>, _> =
-            lengths.iter().map(|&length| candidate.mechanism(heads, Tokens(length))).collect();
-        let Ok(mechanisms) = mechanisms else { continue };
-        match groups.iter_mut().find(|group| group.mechanisms == mechanisms) {
-            Some(group) if group.members.contains(&candidate) => {}
-            Some(group) => group.members.push(candidate),
-            None => groups.push(Group { members: vec![candidate], mechanisms }),
-        }
+impl Standing {
+    /// Asks for a group's residual.
+    pub(super) fn of(
+        oracle: &mut Metered<'_>,
+        group: Group,
+        observations: &[Observation],
+        stage: &Stage,
+    ) -> Result<Self, SubjectError> {
+        let residuals = residuals(oracle, Hypothesis::Named(group.name()), observations, &stage.beginnings)?;
+        Ok(Self { rms: rms(&residuals.concat()), residuals, group })
     }
-    groups
+
+    /// How many log-probabilities it rests on.
+    pub(super) fn n(&self) -> usize {
+        self.residuals.iter().map(Vec::len).sum()
+    }
+
+    /// Whether nothing is left but noise, anywhere.
+    pub(super) fn agrees(&self, noise: f64) -> bool {
+        self.rms <= AGREES * noise && bins(&self.residuals).iter().all(|bin| bin.rms <= AGREES_IN_A_BIN * noise)
+    }
 }
 
-/// What is left of the catalogue, the best first; and what was excluded, with the residual that excluded it.
+/// What is left of the catalogue, the best first; and what was excluded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Search {
     /// Agree with every stage so far.
     pub(super) alive: Vec<Standing>,
-    /// Do not, the nearest first.
+    /// Do not, those that lasted longest first, then the nearest.
     pub(super) excluded: Vec<Standing>,
-    /// The longest beginning that was looked at while something agreed.
-    pub(super) length: usize,
 }
 
 /// Runs every group over the stages while there is time; a group that does not agree is not asked again.
+///
+/// A group that the checkpoint refuses is left out.
 pub(super) fn search(
     oracle: &mut Metered<'_>,
     groups: Vec<Group>,
@@ -85,30 +140,27 @@ pub(super) fn search(
     stages: &[Stage],
     noise: f64,
 ) -> Result<Search, SubjectError> {
-    let mut alive = groups;
+    let mut groups = groups;
     let mut search = Search::default();
     for stage in stages {
         let tokens: usize = stage.beginnings.iter().map(|beginning| beginning.upto).sum();
-        if !search.alive.is_empty() && !oracle.affords(tokens * alive.len()) {
+        if groups.is_empty() || !search.alive.is_empty() && !oracle.affords(tokens * groups.len()) {
             break;
         }
-        let mut standings = Vec::with_capacity(alive.len());
-        for group in alive {
-            let rows = residuals(oracle, Hypothesis::Named(group.name()), observations, &stage.beginnings)?;
-            let values = rows.concat();
-            standings.push(Standing { rms: rms(&values), n: values.len(), residuals: rows, group });
+        let mut standings = Vec::with_capacity(groups.len());
+        for group in std::mem::take(&mut groups) {
+            match Standing::of(oracle, group, observations, stage) {
+                Ok(standing) => standings.push(standing),
+                Err(SubjectError::Engine(_)) => {}
+                Err(error @ SubjectError::OutOfMemory(_)) => return Err(error),
+            }
         }
         standings.sort_by(|a, b| a.rms.total_cmp(&b.rms));
-        let (agree, not): (Vec<_>, Vec<_>) = standings.into_iter().partition(|s| s.rms <= AGREES * noise);
-        search.excluded.extend(not);
-        search.length = stage.length;
-        alive = agree.iter().map(|standing| standing.group.clone()).collect();
+        let (agree, not): (Vec<_>, Vec<_>) = standings.into_iter().partition(|standing| standing.agrees(noise));
+        search.excluded.splice(0..0, not);
+        groups = agree.iter().map(|standing| standing.group.clone()).collect();
         search.alive = agree;
-        if alive.is_empty() {
-            break;
-        }
     }
-    search.excluded.sort_by(|a, b| a.rms.total_cmp(&b.rms));
     Ok(search)
 }
 
@@ -118,7 +170,7 @@ mod tests {
     use crate::positions::{Pairing, Rope};
 
     #[test]
-    fn what_cannot_differ_is_one_group_and_the_declared_one_names_its_own() {
+    fn what_cannot_differ_is_one_group_and_the_first_names_it() {
         let heads = HeadShape {
             heads: 4,
             width: 128,
@@ -129,7 +181,8 @@ mod tests {
             pairing: Pairing::HalfSplit,
             native: AnyMethod::Rope(Rope::default()),
         };
-        let declared = Candidate { method: AnyMethod::named("dynamic").unwrap_or(AnyMethod::unscaled()), factor: Stretch(4.0) };
+        let method = AnyMethod::named("dynamic").unwrap_or(AnyMethod::unscaled());
+        let declared = Candidate::healthy(method, Stretch(4.0));
         let request = |length: usize| Observation {
             tokens: vec![0; length],
             logprobs: vec![],
@@ -137,13 +190,21 @@ mod tests {
             batch: None,
             dtype: None,
         };
+        let all = |file: &[Observation]| {
+            let mut groups = Groups::new(&heads, file);
+            groups.add(declared.clone());
+            groups.add_faults(&declared);
+            groups.add_methods(&declared);
+            groups.groups
+        };
         // Within the trained length dynamic NTK is the unscaled model.
-        let short = groups(&declared, &heads, &[request(8)]);
+        let short = all(&[request(8)]);
         assert_eq!(short[0].name().label(), "dynamic x4");
         assert!(short[0].members.iter().any(|member| member.label() == "none"), "{:?}", short[0].members);
-        let long = groups(&declared, &heads, &[request(8), request(4_096)]);
+        let long = all(&[request(8), request(4_096)]);
         assert!(!long[0].members.iter().any(|member| member.label() == "none"));
-        assert!(long.len() > short.len() && long.iter().any(|group| group.name().label() == "yarn x16"));
+        assert!(long.iter().any(|group| group.name().label() == "yarn x16"));
         assert!(long.iter().all(|group| group.name().label() != "alibi"));
+        assert!(long.iter().any(|group| !group.is_plain() && group.name().label() == "dynamic x4 under table_wraps"));
     }
 }

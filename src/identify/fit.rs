@@ -25,7 +25,7 @@ const PRIOR: f64 = 2.0;
 const RADIANS: [f64; 2] = [1e-3, 0.05];
 /// Largest step of a pair's logarithm, and of the other unknowns: exact and rounded oracles.
 const LOGARITHM: [f64; 2] = [1e-2, 0.3];
-const OTHERS: [f64; 2] = [1e-4, 1e-2];
+const OTHERS: [f64; 2] = [1e-3, 1e-2];
 
 /// A fitted configuration.
 #[derive(Clone, Debug)]

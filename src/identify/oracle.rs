@@ -1,7 +1,8 @@
 //! What the identification may ask: the log-probabilities that a checkpoint gives to prompts under a hypothesis.
 
+use crate::faults::{AnyFault, FaultError, Injected, Setting};
 use crate::observed::Phase;
-use crate::positions::{AnyMethod, HeadShape, Mechanism, Method, MethodError};
+use crate::positions::{AnyMethod, HeadShape, Mechanism};
 use crate::subject::SubjectError;
 use crate::units::{Stretch, Tokens};
 
@@ -14,30 +15,57 @@ pub struct Prompt<'a> {
     pub upto: usize,
     /// How they went through.
     pub phase: Phase,
+    /// The batch that it was served in; prompts of one batch follow each other. Nothing: alone.
+    pub batch: Option<u64>,
 }
 
-/// A configuration with a name: a method at a factor.
+/// A configuration with a name: a method at a factor, in an engine with faults or without.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The method with its parameters.
     pub method: AnyMethod,
     /// Its factor.
     pub factor: Stretch,
+    /// What the engine does otherwise than a healthy one.
+    pub faults: Vec<AnyFault>,
 }
 
 impl Candidate {
-    /// The mechanism in a request of that length.
-    ///
-    /// # Errors
-    /// [`MethodError`] where the method does not fit the heads.
-    pub fn mechanism(&self, heads: &HeadShape, length: Tokens) -> Result<Mechanism, MethodError> {
-        self.method.mechanism(heads, self.factor, length)
+    /// A method at a factor in a healthy engine.
+    #[must_use]
+    pub fn healthy(method: AnyMethod, factor: Stretch) -> Self {
+        Self { method, factor, faults: Vec::new() }
     }
 
-    /// For people: `yarn x4`.
+    /// The same in an engine with a fault.
+    #[must_use]
+    pub fn under(&self, fault: AnyFault) -> Self {
+        let faults = self.faults.iter().cloned().chain([fault]).collect();
+        Self { faults, ..self.clone() }
+    }
+
+    /// The configuration worked into an engine for these heads.
+    ///
+    /// # Errors
+    /// [`FaultError`] where method or fault do not fit the heads.
+    pub fn injected(&self, heads: &HeadShape) -> Result<Injected, FaultError> {
+        let setting =
+            Setting { method: self.method.clone(), factor: self.factor, heads: heads.clone(), window: None };
+        Injected::new(setting, &self.faults)
+    }
+
+    /// The faults' names joined by `+`; nothing for a healthy engine.
+    #[must_use]
+    pub fn condition(&self) -> Option<String> {
+        let labels: Vec<String> = self.faults.iter().map(AnyFault::label).collect();
+        (!labels.is_empty()).then(|| labels.join("+"))
+    }
+
+    /// For people: `yarn x4 under table_wraps`.
     #[must_use]
     pub fn label(&self) -> String {
-        crate::measurement::label(&self.method.label(), Tokens(0), self.factor)
+        let label = crate::measurement::label(&self.method.label(), Tokens(0), self.factor);
+        self.condition().map_or(label.clone(), |condition| format!("{label} under {condition}"))
     }
 }
 

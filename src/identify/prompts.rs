@@ -97,18 +97,22 @@ pub(super) fn whole(observations: &[Observation]) -> Stage {
     Stage { length: beginnings.iter().map(|beginning| beginning.upto).max().unwrap_or_default(), beginnings }
 }
 
-/// Replayed minus observed log-probability of every value of a stage, in nats, beginning by beginning.
+/// Replayed minus observed log-probability of every value, in nats, beginning by beginning.
+///
+/// Whole requests are replayed in the batches that they were served in, beginnings one by one.
 pub(super) fn residuals(
     oracle: &mut dyn Oracle,
     hypothesis: Hypothesis<'_>,
     observations: &[Observation],
     beginnings: &[Beginning],
 ) -> Result<Vec<Vec<f64>>, SubjectError> {
+    let whole = beginnings.iter().all(|beginning| beginning.upto == observations[beginning.request].tokens.len());
     let prompts: Vec<Prompt<'_>> = beginnings
         .iter()
         .map(|&Beginning { request, upto }| {
             let observation = &observations[request];
-            Prompt { tokens: &observation.tokens, upto, phase: observation.phase() }
+            let batch = observation.batch.filter(|_| whole);
+            Prompt { tokens: &observation.tokens, upto, phase: observation.phase(), batch }
         })
         .collect();
     let mut answers = oracle.score(hypothesis, &prompts)?;

@@ -41,6 +41,11 @@ pub(super) struct Heads {
 }
 
 impl Layer {
+    /// Its linear maps.
+    pub(super) fn linears(&self) -> [&Linear; 7] {
+        [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down]
+    }
+
     /// Queries, keys and values from the layer's input, `[batch, time, width]`.
     pub(super) fn heads(
         &self,

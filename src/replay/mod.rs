@@ -16,6 +16,7 @@ mod device;
 mod fleet;
 mod kernel;
 mod loss;
+mod oracle;
 mod positions;
 mod rotation;
 mod statistics;
@@ -27,6 +28,7 @@ pub use checkpoint::Checkpoint;
 pub use device::{device_name, device_named, prepare_threads, versions};
 pub use fleet::Fleet;
 pub use kernel::Kernel;
+pub use oracle::Examined;
 pub use subject::{Phase, Replay};
 
 /// Elements of the largest temporary in blockwise work: 8 Mi elements, 32 MiB in single precision.

@@ -6,6 +6,7 @@
 mod charts;
 mod figures;
 mod html;
+mod identification;
 mod json;
 mod markdown;
 mod numbers;
@@ -21,6 +22,7 @@ use crate::measurement::{Cell, Outcome};
 use crate::units::Tokens;
 
 pub use charts::{mechanism_chart, training_curve};
+pub use identification::identification;
 pub use provenance::{Machine, Provenance};
 pub use story::Story;
 pub use terminal::terminal;

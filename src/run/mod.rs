@@ -5,6 +5,7 @@ mod card;
 mod cells;
 mod documents;
 mod fingerprint;
+mod identify;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;
 mod machine;
@@ -27,6 +28,7 @@ use crate::units::Seconds;
 #[cfg(feature = "libtorch")]
 pub use card::card;
 pub use documents::documents;
+pub use identify::{Inquiry, identify};
 pub use progress::Progress;
 #[cfg(feature = "libtorch")]
 pub use progress::training_bar;
