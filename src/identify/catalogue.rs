@@ -2,11 +2,12 @@
 
 use super::agreement::{bins, rms};
 use super::budget::Metered;
+use super::coordinates::rotation;
 use super::oracle::{Candidate, Hypothesis};
 use super::prompts::{Stage, residuals};
 use crate::faults::{AnyFault, Execution, Fault};
 use crate::observed::Observation;
-use crate::positions::{AnyMethod, HeadShape, Mechanism};
+use crate::positions::{AnyMethod, HeadShape, Mechanism, Rotation};
 use crate::subject::SubjectError;
 use crate::units::{Stretch, Tokens};
 
@@ -61,7 +62,9 @@ impl<'a> Groups<'a> {
             self.lengths.iter().map(|&length| injected.mechanism(Tokens(length))).collect();
         let Ok(mechanisms) = mechanisms else { return };
         let execution = injected.execution().clone();
-        let same = |group: &&mut Group| group.mechanisms == mechanisms && group.execution == execution;
+        let same = |group: &&mut Group| {
+            group.execution == execution && group.mechanisms.iter().zip(&mechanisms).all(|(a, b)| alike(a, b))
+        };
         match self.groups.iter_mut().find(same) {
             Some(group) if group.members.contains(&candidate) => {}
             Some(group) => group.members.push(candidate),
@@ -87,6 +90,24 @@ impl<'a> Groups<'a> {
             }
         }
     }
+}
+
+/// Whether two mechanisms are the same but for rounding.
+fn alike(one: &Mechanism, other: &Mechanism) -> bool {
+    let (Some(a), Some(b)) = (rotation(one), rotation(other)) else { return one == other };
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+    let pairs = a.inverse_frequencies.iter().zip(&b.inverse_frequencies);
+    let turned = Rotation { inverse_frequencies: b.inverse_frequencies.clone(), attention_factor: b.attention_factor, ..a.clone() };
+    // Everything but the numbers must be equal: the form, the pairing, the decay, the groups.
+    let form = match (one, other) {
+        (Mechanism::Group(a), Mechanism::Group(b)) => (a.group, a.window) == (b.group, b.window),
+        (Mechanism::Rotate(_), Mechanism::Rotate(_)) => true,
+        _ => false,
+    };
+    form && turned == *b
+        && a.inverse_frequencies.len() == b.inverse_frequencies.len()
+        && pairs.into_iter().all(|(a, b)| near(*a, *b))
+        && near(a.attention_factor, b.attention_factor)
 }
 
 /// A group with its residual on what it was measured on last.

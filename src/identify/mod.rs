@@ -158,7 +158,10 @@ impl<'a> Inquiry<'a> {
     /// Runs groups over beginnings, then those that agree over whole requests; whether one agrees there too.
     fn settle(&mut self, groups: Vec<Group>) -> Result<bool, SubjectError> {
         let noise = self.found.noise;
-        let search = catalogue::search(&mut self.oracle, groups, self.observations, &self.stages, noise)?;
+        let order: Vec<Candidate> = groups.iter().map(|group| group.name().clone()).collect();
+        let taste = self.stages.first().map(prompts::taste);
+        let stages: Vec<Stage> = taste.into_iter().chain(self.stages.iter().cloned()).collect();
+        let search = catalogue::search(&mut self.oracle, groups, self.observations, &stages, noise)?;
         let mut agree: Vec<Standing> = Vec::new();
         for standing in search.alive {
             if standing.group.is_plain() {
@@ -178,7 +181,7 @@ impl<'a> Inquiry<'a> {
                 self.near.push(standing.group.name().clone());
             }
         }
-        let Some(best) = self.choose(agree) else { return Ok(false) };
+        let Some(best) = self.choose(agree, &order) else { return Ok(false) };
         let values = best.residuals.concat();
         let name = best.group.name();
         self.found.agreement = bins(&best.residuals);
@@ -208,16 +211,12 @@ impl<'a> Inquiry<'a> {
         self.found.excluded.push(Excluded { label, rms: standing.rms, n: standing.n() });
     }
 
-    /// The declared configuration if it agrees and nothing is better beyond doubt, else the best.
-    fn choose(&mut self, mut agree: Vec<Standing>) -> Option<Standing> {
-        agree.sort_by(|a, b| a.rms.total_cmp(&b.rms));
-        let declared = agree.iter().position(|standing| standing.group.members.contains(self.declared));
-        let best = agree.first()?.residuals.concat();
-        let chosen = match declared {
-            Some(at) if smaller(&best, &agree[at].residuals.concat()) < BETTER => at,
-            _ => 0,
-        };
-        let chosen = agree.remove(chosen);
+    /// The first in the order of the catalogue that nothing is better than beyond doubt.
+    fn choose(&mut self, mut agree: Vec<Standing>, order: &[Candidate]) -> Option<Standing> {
+        let best = agree.iter().min_by(|a, b| a.rms.total_cmp(&b.rms))?.residuals.concat();
+        agree.sort_by_key(|standing| order.iter().position(|candidate| candidate == standing.group.name()));
+        let good = |standing: &Standing| smaller(&best, &standing.residuals.concat()) < BETTER;
+        let chosen = agree.remove(agree.iter().position(good)?);
         agree.iter().for_each(|standing| self.exclude(standing));
         Some(chosen)
     }

@@ -16,6 +16,9 @@ const MOST_REQUESTS: usize = 48;
 /// A stage adds at most about so many tokens.
 const STAGE_TOKENS: usize = 2_048;
 
+/// Requests of a taste.
+const TASTE: usize = 6;
+
 /// The beginning of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Beginning {
@@ -84,6 +87,11 @@ pub(super) fn stages(observations: &[Observation], longest: usize) -> Vec<Stage>
         }
         length *= 2;
     }
+}
+
+/// A taste of a stage: few requests, enough to exclude what is far off.
+pub(super) fn taste(stage: &Stage) -> Stage {
+    Stage { length: stage.length, beginnings: stage.beginnings.iter().take(TASTE).copied().collect() }
 }
 
 /// Every request as a whole.
