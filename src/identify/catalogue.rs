@@ -5,7 +5,7 @@ use super::budget::Metered;
 use super::coordinates::rotation;
 use super::oracle::{Candidate, Hypothesis};
 use super::prompts::{Stage, residuals};
-use crate::faults::{AnyFault, Execution, Fault};
+use crate::faults::{AnyFault, Execution, Fault, Site};
 use crate::observed::Observation;
 use crate::positions::{AnyMethod, HeadShape, Mechanism, Rotation};
 use crate::subject::SubjectError;
@@ -31,6 +31,11 @@ impl Group {
     /// The candidate to name.
     pub(super) fn name(&self) -> &Candidate {
         &self.members[0]
+    }
+
+    /// Whether the answer to a request hangs on others, or on how it went through: beginnings then say nothing.
+    pub(super) fn needs_company(&self) -> bool {
+        self.name().faults.iter().any(|fault| matches!(fault.site(), Site::State | Site::Batch | Site::Cache))
     }
 
     /// Whether the mechanism alone says what it does.
@@ -76,7 +81,7 @@ impl<'a> Groups<'a> {
     pub(super) fn add_faults(&mut self, candidate: &Candidate) {
         let Ok(injected) = candidate.injected(self.heads) else { return };
         let faults = AnyFault::all().filter(|fault| !fault.is_control() && fault.applies(injected.setting()));
-        for fault in faults.filter(|fault| fault.site() != crate::faults::Site::Latency) {
+        for fault in faults.filter(|fault| fault.site() != Site::Latency) {
             self.add(candidate.under(fault));
         }
     }

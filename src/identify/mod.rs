@@ -161,27 +161,41 @@ impl<'a> Inquiry<'a> {
         let order: Vec<Candidate> = groups.iter().map(|group| group.name().clone()).collect();
         let taste = self.stages.first().map(prompts::taste);
         let stages: Vec<Stage> = taste.into_iter().chain(self.stages.iter().cloned()).collect();
-        let search = catalogue::search(&mut self.oracle, groups, self.observations, &stages, noise)?;
+        let (company, local) = groups.into_iter().partition(Group::needs_company);
+        let search = catalogue::search(&mut self.oracle, local, self.observations, &stages, noise)?;
+        for standing in search.alive.iter().chain(&search.excluded).filter(|standing| standing.group.is_plain()) {
+            self.near.push(standing.group.name().clone());
+        }
+        search.excluded.iter().for_each(|standing| self.exclude(standing));
+        let whole: Vec<Group> = search.alive.into_iter().map(|standing| standing.group).chain::<Vec<Group>>(company).collect();
+        let agree = self.agreeing(whole)?;
+        let Some(best) = self.choose(agree, &order) else { return Ok(false) };
+        self.take(&best);
+        Ok(true)
+    }
+
+    /// Those that agree over whole requests.
+    fn agreeing(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
+        let noise = self.found.noise;
         let mut agree: Vec<Standing> = Vec::new();
-        for standing in search.alive {
-            if standing.group.is_plain() {
-                self.near.push(standing.group.name().clone());
-            }
+        for group in groups {
             if !self.oracle.affords(self.whole.values()) && !agree.is_empty() {
                 self.found.cut_short = true;
                 break;
             }
-            let group = standing.group.clone();
-            let there = Standing::of(&mut self.oracle, group, self.observations, &self.whole)?;
+            let there = match Standing::of(&mut self.oracle, group, self.observations, &self.whole) {
+                Ok(there) => there,
+                // The checkpoint refuses it.
+                Err(SubjectError::Engine(_)) => continue,
+                Err(error @ SubjectError::OutOfMemory(_)) => return Err(error),
+            };
             if there.agrees(noise) && self.is_even(&there) { agree.push(there) } else { self.exclude(&there) }
         }
-        for standing in &search.excluded {
-            self.exclude(standing);
-            if standing.group.is_plain() {
-                self.near.push(standing.group.name().clone());
-            }
-        }
-        let Some(best) = self.choose(agree, &order) else { return Ok(false) };
+        Ok(agree)
+    }
+
+    /// Notes the configuration that agrees.
+    fn take(&mut self, best: &Standing) {
         let values = best.residuals.concat();
         let name = best.group.name();
         self.found.agreement = bins(&best.residuals);
@@ -196,7 +210,6 @@ impl<'a> Inquiry<'a> {
             n: values.len(),
             also: best.group.members.iter().skip(1).map(Candidate::label).collect(),
         });
-        Ok(true)
     }
 
     /// Whether a configuration leaves no shape by phase, order or batch.

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 use super::positions::{Positions, Run};
-use super::{BLOCK_ELEMENTS, Checkpoint, ReplayError};
+use super::{BLOCK_ELEMENTS, Checkpoint, Replay, ReplayError};
 use crate::identify::{Candidate, Configuration, Hypothesis, Oracle, Prompt};
+use crate::observed::Phase;
 use crate::positions::{HeadShape, Mechanism};
-use crate::subject::SubjectError;
+use crate::subject::{Padding, Request, Route, Row, SubjectError};
 use crate::units::Tokens;
 
 /// Tokens of one batched forward.
@@ -39,17 +40,6 @@ impl Examined {
         self.exact.as_ref().unwrap_or(&self.checkpoint)
     }
 
-    /// The mechanism of a healthy execution at a request's length.
-    fn mechanism(&self, candidate: &Candidate, length: usize) -> Result<Mechanism, ReplayError> {
-        let injected = candidate
-            .injected(&self.checkpoint.config.heads)
-            .map_err(|error| ReplayError::Request(error.to_string()))?;
-        if !injected.execution().is_healthy() {
-            return Err(ReplayError::Request(format!("`{}` cannot be replayed by its numbers alone", candidate.label())));
-        }
-        Ok(injected.mechanism(Tokens(length))?)
-    }
-
     /// Prompts under mechanisms of their own; those with the same mechanism and length go together.
     fn by_numbers(
         &self,
@@ -75,18 +65,57 @@ impl Examined {
     fn answers(&self, hypothesis: Hypothesis<'_>, prompts: &[Prompt<'_>]) -> Result<Vec<Vec<f64>>, ReplayError> {
         let _no_grad = tch::no_grad_guard();
         match hypothesis {
-            Hypothesis::Named(candidate) => {
-                let mechanisms = prompts
-                    .iter()
-                    .map(|prompt| self.mechanism(candidate, prompt.tokens.len()))
-                    .collect::<Result<Vec<_>, _>>()?;
-                self.by_numbers(self.weights(), &mechanisms, prompts)
-            }
+            Hypothesis::Named(candidate) => self.named(candidate, prompts),
             Hypothesis::Numbers(configuration) => {
                 let altered = self.weights().under(configuration)?;
                 self.by_numbers(&altered, &vec![configuration.mechanism.clone(); prompts.len()], prompts)
             }
         }
+    }
+
+    /// A named configuration: by its numbers where they say all of it, else through an engine of its own.
+    fn named(&self, candidate: &Candidate, prompts: &[Prompt<'_>]) -> Result<Vec<Vec<f64>>, ReplayError> {
+        let injected = candidate.injected(&self.checkpoint.config.heads)?;
+        let decodes = prompts.iter().any(|prompt| prompt.phase == Phase::Decode);
+        if !injected.execution().is_healthy() || injected.follows_length() && decodes {
+            return self.served(candidate, injected.follows_length(), prompts);
+        }
+        let at = |prompt: &Prompt<'_>| injected.mechanism(Tokens(prompt.tokens.len()));
+        let mechanisms = prompts.iter().map(at).collect::<Result<Vec<_>, _>>()?;
+        self.by_numbers(self.weights(), &mechanisms, prompts)
+    }
+
+    /// Prompts in their order through a fresh engine that keeps its state; those of one batch together.
+    fn served(
+        &self,
+        candidate: &Candidate,
+        follows_length: bool,
+        prompts: &[Prompt<'_>],
+    ) -> Result<Vec<Vec<f64>>, ReplayError> {
+        let Candidate { method, factor, faults } = candidate;
+        let replay = Replay::under(Rc::clone(&self.checkpoint), method.clone(), *factor, faults)?;
+        let together = |a: &Prompt<'_>, b: &Prompt<'_>| a.batch.is_some() && (a.batch, a.phase) == (b.batch, b.phase);
+        let mut answers = Vec::with_capacity(prompts.len());
+        for batch in prompts.chunk_by(together) {
+            // What goes by the length needs all of a request.
+            let seen = |prompt: &Prompt<'_>| if follows_length { prompt.tokens.len() } else { prompt.upto };
+            let rows: Vec<Row> = batch
+                .iter()
+                .map(|prompt| Row { tokens: prompt.tokens[..seen(prompt)].to_vec(), first_position: 0 })
+                .collect();
+            let even = rows.iter().all(|row| row.tokens.len() == rows[0].tokens.len());
+            let decodes = batch.iter().any(|prompt| prompt.phase == Phase::Decode);
+            let request = Request {
+                rows,
+                route: if decodes { Route::Decode { prompt: 0 } } else { Route::OneShot },
+                padding: if even { Padding::None } else { Padding::Left },
+            };
+            for (scores, prompt) in replay.serve_request(&request)?.into_iter().zip(batch) {
+                let values = scores.log_probability.into_iter().map(f64::from);
+                answers.push(values.take(prompt.upto.saturating_sub(1)).collect());
+            }
+        }
+        Ok(answers)
     }
 }
 

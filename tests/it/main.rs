@@ -13,6 +13,7 @@ mod checkpoint;
 mod explain;
 #[cfg(feature = "libtorch")]
 mod fleet;
+mod identify;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
