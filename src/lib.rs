@@ -23,6 +23,7 @@ pub mod ablation;
 pub mod identify;
 pub mod baselines;
 pub mod reports;
+pub mod memo;
 #[cfg(feature = "libtorch")]
 pub mod replay;
 pub mod run;

@@ -57,7 +57,7 @@ pub(super) fn admit(evidence: &Evidence, boards: &[Board], question: Question, c
 ///
 /// # Errors
 /// The sentence that says how far it reaches.
-pub(super) fn serves(evidence: &Evidence, cell: &Cell) -> Result<(), String> {
+pub fn serves(evidence: &Evidence, cell: &Cell) -> Result<(), String> {
     let scenario = evidence.scenario;
     if cell.method.reaches_any_length() {
         return Ok(());

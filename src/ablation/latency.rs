@@ -41,7 +41,7 @@ struct Judged {
 ///
 /// With k ratios each interval has confidence `1 - 0.05 / k` (Bonferroni), so that looking for the worst of many
 /// does not raise false alarms.
-pub(super) fn verdict(evidence: &Evidence) -> Verdict {
+pub(super) fn verdict(evidence: &Evidence, cell: &Cell) -> Verdict {
     let tolerance = evidence.scenario.tolerance.latency;
     let mut verdict = Verdict {
         question: Question::Latency,
@@ -56,7 +56,7 @@ pub(super) fn verdict(evidence: &Evidence) -> Verdict {
         protocol: "time of the deployed arm over that of the unscaled arm, interleaved in one run".to_owned(),
         why: None,
     };
-    let timings = match timings(evidence) {
+    let timings = match timings(evidence, cell) {
         Ok(timings) => timings,
         Err(why) => {
             verdict.why = Some(why);
@@ -87,7 +87,7 @@ pub(super) fn verdict(evidence: &Evidence) -> Verdict {
     if let Some(fired) = fired_control(&timings, tolerance) {
         verdict.ruling = Ruling::Undecided;
         verdict.why = Some(fired);
-    } else if evidence.deployed() == Cell::unscaled() && verdict.change.is_some() {
+    } else if *cell == Cell::unscaled() && verdict.change.is_some() {
         // The same cell cannot be slower than itself: the control has said that this machine is steady enough.
         verdict.ruling = Ruling::WithinNoise;
         verdict.why = None;
@@ -169,10 +169,10 @@ fn judge_ratio(ratio: &Estimate, tolerance: f64) -> Ruling {
     ruling(&ratio.rescaled(f64::ln), tolerance.ln().abs())
 }
 
-fn timings(evidence: &Evidence) -> Result<BTreeMap<Timing, Arms>, String> {
+fn timings(evidence: &Evidence, cell: &Cell) -> Result<BTreeMap<Timing, Arms>, String> {
     let unscaled = rows(evidence, &Cell::unscaled())?;
-    let same = evidence.deployed() == Cell::unscaled();
-    let deployed = if same { unscaled } else { rows(evidence, &evidence.deployed())? };
+    let same = *cell == Cell::unscaled();
+    let deployed = if same { unscaled } else { rows(evidence, cell)? };
     let mut timings: BTreeMap<Timing, Arms> = BTreeMap::new();
     for (rows, is_reference) in [(unscaled, true), (deployed, false)] {
         for reading in rows.iter().map(|row| &row.reading).filter(|reading| reading.probe == Question::Latency.name()) {

@@ -25,7 +25,9 @@ use crate::scenario::{ProbeName, Scenario};
 
 use board::Board;
 
+pub use admission::serves;
 pub use board::ruling;
+pub use rows::{Part, by_document};
 
 /// What a run has to be judged by.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,12 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
         verdicts,
         causes,
     }
+}
+
+/// The verdict on the time of any cell whose timings stand beside the unscaled model's.
+#[must_use]
+pub fn latency_of(evidence: &Evidence, cell: &Cell) -> Verdict {
+    latency::verdict(evidence, cell)
 }
 
 /// What would settle a question that was not judged.

@@ -15,11 +15,18 @@ pub(super) struct Values {
 
 /// Which rows stand for a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
     /// The rows that the question is about.
     Whole,
     /// The healthy reference's rows, inside its context.
     Reference,
+}
+
+/// The value of a quality question for each document, as every ruling on it is made of them: a loss is the mean over scored
+/// tokens, recall the plain mean over bins of distance.
+#[must_use]
+pub fn by_document(question: Question, rows: &[Measurement], trained: Tokens, part: Part) -> BTreeMap<u32, f64> {
+    values(question, rows, trained, part).by_document
 }
 
 /// A half-open range of positions or distances in tokens.

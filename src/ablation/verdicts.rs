@@ -14,7 +14,7 @@ const MOST_DOCUMENTS: f64 = 10_000.0;
 pub(super) fn verdicts(evidence: &Evidence, boards: &[Board]) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = boards.iter().map(|board| quality(evidence, board)).collect();
     if evidence.asks(Question::Latency) {
-        verdicts.push(latency::verdict(evidence));
+        verdicts.push(latency::verdict(evidence, &evidence.deployed()));
     }
     verdicts
 }

@@ -7,10 +7,11 @@ use anyhow::Context;
 
 use super::{Command, Engine, Format, baseline, explain, identify, list};
 use crate::baselines::Resume;
+use crate::memo;
 use crate::observed::Phase;
 use crate::reports;
 use crate::run::{self, Finished, Request};
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 
 /// Runs a command; the exit code of one that ended.
 pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
@@ -21,6 +22,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             diagnose(request, &engine, format)
         }
         Command::Report { run: dir, format } => show(&run::report(&dir)?, format),
+        Command::Memo { of, run, format } => memo(&of, run.as_deref(), format),
         Command::Baseline(command) => baseline::execute(command),
         Command::Train { recipe, position, out, engine } => {
             train(&recipe, position.as_deref(), out.as_deref(), &engine)
@@ -65,6 +67,24 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
     say(text)?;
     eprintln!("report: {}", finished.folder.join("report.html").display());
     Ok(finished.findings.exit_code())
+}
+
+/// Writes and prints the memo of a scenario's run, or of a run's folder.
+fn memo(of: &Path, dir: Option<&Path>, format: Format) -> anyhow::Result<u8> {
+    let folder = if of.is_dir() { of.to_owned() } else { run::folder_of(&scenario::load(of)?, dir) };
+    let (finished, memo) =
+        run::memo(&folder).context("there is no memo without a finished run\n  hint: run `gyro diagnose` first")?;
+    let read = |name: &str| {
+        let path = finished.folder.join(name);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    say(match format {
+        Format::Terminal => memo::terminal(&memo),
+        Format::Json => read("memo.json")?,
+        Format::Md => read("memo.md")?,
+    })?;
+    eprintln!("memo: {}", folder.join("memo.html").display());
+    Ok(0)
 }
 
 #[cfg(feature = "libtorch")]

@@ -41,9 +41,9 @@ struct Engine {
 enum Format {
     /// A summary in 80 columns.
     Terminal,
-    /// findings.json.
+    /// The data: findings.json, memo.json.
     Json,
-    /// report.md.
+    /// The page as Markdown: report.md, memo.md.
     Md,
 }
 
@@ -75,6 +75,17 @@ enum Command {
     Report {
         /// The run's folder
         run: PathBuf,
+        /// What goes to stdout
+        #[arg(long, value_enum, default_value = "terminal")]
+        format: Format,
+    },
+    /// Write the memo that recommends one positional method for a run, defended against two others
+    Memo {
+        /// A scenario's YAML file, or a run's folder
+        of: PathBuf,
+        /// The run's folder where it is not the scenario's usual one
+        #[arg(long, value_name = "DIR")]
+        run: Option<PathBuf>,
         /// What goes to stdout
         #[arg(long, value_enum, default_value = "terminal")]
         format: Format,

@@ -63,6 +63,27 @@ impl Setting {
         }
     }
 
+    /// A method and its factor on these heads in so many layers; nothing where only a part of each head rotates, which a
+    /// setting cannot say.
+    #[must_use]
+    pub fn of_heads(
+        heads: &HeadShape,
+        layers: usize,
+        (method, factor): (AnyMethod, Stretch),
+        target: Tokens,
+    ) -> Option<Self> {
+        (heads.rotary_dim == heads.head_dim).then(|| Self {
+            method,
+            factor,
+            head_dim: heads.head_dim,
+            heads: heads.heads,
+            layers,
+            theta: heads.theta,
+            trained: heads.trained,
+            target,
+        })
+    }
+
     /// Width of the residual stream.
     #[must_use]
     pub fn width(&self) -> usize {

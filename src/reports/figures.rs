@@ -8,7 +8,7 @@ use crate::stats::{CONFIDENCE, Estimate, mean_estimate};
 use crate::units::Stretch;
 
 /// A picture, and the words that belong to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// Its file's name without the ending; formats refer to it by this name.
     pub name: String,
@@ -20,6 +20,8 @@ pub struct Figure {
     pub alt: String,
     /// The picture.
     pub svg: String,
+    /// The same for a narrow screen, where it is drawn in another form.
+    pub narrow: Option<String>,
 }
 
 impl Figure {

@@ -1,7 +1,7 @@
-//! `report.md`: the story for a repository's page, with the charts beside it.
+//! `report.md`: a document for a repository's page, with the charts beside it.
 
-use super::story::{Block, Entry, Table};
-use super::{Page, Report, ReportError, Story, numbers};
+use super::document::{Block, Card, Claim, Document, Entry, Table};
+use super::{Page, Report, ReportError, Story, html, numbers};
 
 /// The story as GitHub's Markdown.
 pub(super) struct Markdown;
@@ -12,39 +12,44 @@ impl Report for Markdown {
     }
 
     fn pages(&self, story: &Story<'_>) -> Result<Vec<Page>, ReportError> {
-        let findings = story.run.findings;
-        let mut page = format!("# {}\n\n", escape(&findings.question));
-        page.push_str(&format!("**{}**\n\n", escape(&findings.answer)));
-        page.push_str(&format!("Deployed: {}.\n\n", escape(&findings.deployed)));
-        if story.rulings.rows.is_empty() {
-            page.push_str("No question was ruled on.\n\n");
-        } else {
-            write_table(&mut page, &story.rulings);
-        }
-        for block in &story.blocks {
-            write_block(&mut page, block, story);
-        }
-        let page = format!("{}\n", page.trim_end());
-        Ok(vec![Page::new("report.md", page)])
+        Ok(vec![Page::new("report.md", page(&story.document))])
     }
 }
 
-fn write_block(page: &mut String, block: &Block, story: &Story<'_>) {
+/// A document as GitHub's Markdown; its figures are the files that [`Figure::path`](super::Figure::path) names.
+#[must_use]
+pub fn page(document: &Document) -> String {
+    let mut page = format!("# {}\n\n", escape(&document.title));
+    page.push_str(&format!("**{}**\n\n{}\n\n", prose(&document.answer), escape(&document.origin)));
+    for block in document.first.iter().chain(&document.blocks) {
+        write_block(&mut page, block, document);
+    }
+    format!("{}\n", page.trim_end())
+}
+
+fn write_block(page: &mut String, block: &Block, document: &Document) {
     match block {
         Block::Heading(words) => page.push_str(&format!("## {}\n\n", escape(words))),
         Block::Subheading(words) => page.push_str(&format!("### {}\n\n", escape(words))),
-        Block::Text(words) => page.push_str(&format!("{}\n\n", escape(words))),
+        Block::Text(words) => page.push_str(&format!("{}\n\n", prose(words))),
         Block::List(points) => {
             for point in points {
-                page.push_str(&format!("- {}\n", escape(point)));
+                page.push_str(&format!("- {}\n", prose(point)));
             }
             page.push('\n');
         }
+        Block::Claims(claims) => {
+            for Claim { text, sources } in claims {
+                page.push_str(&format!("- {}{}\n", prose(text), links(sources)));
+            }
+            page.push('\n');
+        }
+        Block::Cards(cards) => write_cards(page, cards),
         Block::Table(table) => write_table(page, table),
         Block::Figure(name) => {
-            for figure in story.figures.iter().filter(|figure| figure.name == *name) {
+            for figure in document.figures.iter().filter(|figure| figure.name == *name) {
                 page.push_str(&format!("![{}]({})\n\n", escape(&figure.alt), figure.path()));
-                page.push_str(&format!("*{}* {}\n\n", escape(&figure.title), escape(&figure.caption)));
+                page.push_str(&format!("*{}.* {}\n\n", escape(&figure.title), prose(&figure.caption)));
             }
         }
         Block::Code(text) => {
@@ -52,6 +57,27 @@ fn write_block(page: &mut String, block: &Block, story: &Story<'_>) {
             page.push_str(&format!("{fence}\n{text}\n{fence}\n\n"));
         }
     }
+}
+
+fn write_cards(page: &mut String, cards: &[Card]) {
+    page.push_str("| Question | Ruling | Change | |\n| --- | --- | ---: | --- |\n");
+    for card in cards {
+        let ruling = entry(&Entry::Ruling(card.ruling));
+        let source: Vec<String> = card.source.iter().cloned().collect();
+        let details: Vec<String> = card.details.iter().map(|line| escape(line)).collect();
+        let row = [escape(&card.title), ruling, escape(&card.change), details.join("; ") + &links(&source)];
+        page.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    page.push('\n');
+}
+
+/// Small links behind a sentence; nothing where there are none.
+fn links(sources: &[String]) -> String {
+    if sources.is_empty() {
+        return String::new();
+    }
+    let links: Vec<String> = sources.iter().map(|name| format!("[{}](#{})", escape(name), html::slug(name))).collect();
+    format!(" <sup>{}</sup>", links.join(" "))
 }
 
 fn write_table(page: &mut String, table: &Table) {
@@ -67,9 +93,28 @@ fn write_table(page: &mut String, table: &Table) {
 
 fn entry(entry: &Entry) -> String {
     match entry {
-        Entry::Text(words) | Entry::Number(words) => escape(words),
+        Entry::Text(words) => prose(words),
+        Entry::Number(words) => escape(words),
         Entry::Ruling(ruling) => format!("{} **{}**", numbers::symbol(*ruling), ruling.words()),
+        Entry::Mark(ruling, words) => format!("{} **{}**", numbers::symbol(*ruling), escape(words)),
+        Entry::Anchor(name) => format!("<a id=\"{}\"></a>{}", html::slug(name), escape(name)),
+        Entry::Links(names) => links(names),
+        Entry::Code(text) => {
+            // A line of its own in a cell; a bar would end the cell.
+            let fence = if text.contains('`') { fence(text) } else { "`".to_owned() };
+            format!("{fence} {} {fence}", text.replace('|', "\\|").replace('\n', " "))
+        }
     }
+}
+
+/// Words, of which those between backticks are code; backticks that do not pair stay as they are.
+fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) || parts.iter().skip(1).step_by(2).any(|code| code.contains(['|', '\n', '<'])) {
+        return escape(text);
+    }
+    let part = |(i, part): (usize, &&str)| if i % 2 == 0 { escape(part) } else { format!("`{part}`") };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// Text that Markdown and the HTML in it leave as it is, on one line.
@@ -109,6 +154,8 @@ mod tests {
     #[test]
     fn nothing_of_the_users_text_becomes_markup() {
         assert_eq!(escape("a|b <script> *x* 8k_regression _y_"), "a\\|b &lt;script&gt; \\*x\\* 8k_regression \\_y\\_");
+        assert_eq!(prose("a_ `b_c*` `"), "a\\_ \\`b_c\\*\\` \\`");
+        assert_eq!(prose("switch `linear*` now"), "switch `linear*` now");
         assert_eq!(escape("two\nlines"), "two lines");
         assert_eq!(fence("a ``` b"), "````");
     }

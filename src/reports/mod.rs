@@ -3,13 +3,18 @@
 //! The argument of a report is made once, as `story` blocks and `figures`; a format only writes it down. A new
 //! format is one file here and one line in [`REPORTS`].
 
+mod cards;
 mod charts;
+mod comparison;
+pub mod document;
+pub(crate) mod evidence;
 mod figures;
-mod html;
+pub mod html;
 mod identification;
 mod json;
-mod markdown;
-mod numbers;
+mod junit;
+pub mod markdown;
+pub(crate) mod numbers;
 mod provenance;
 mod story;
 mod tables;
@@ -22,10 +27,16 @@ use crate::measurement::{Cell, Outcome};
 use crate::units::Tokens;
 
 pub use charts::{mechanism_chart, training_curve};
+pub use comparison::{Comparison, Moved, compare};
+pub use figures::Figure;
 pub use identification::identification;
 pub use provenance::{Machine, Provenance};
 pub use story::Story;
 pub use terminal::terminal;
+
+pub(crate) use story::capitalised;
+pub(crate) use tables::label;
+pub(crate) use terminal::paragraph;
 
 /// Everything that a page may use.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +63,8 @@ pub struct Page {
 }
 
 impl Page {
-    fn new(path: impl Into<PathBuf>, text: impl Into<Vec<u8>>) -> Self {
+    /// A page of these bytes.
+    pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<Vec<u8>>) -> Self {
         Self { path: path.into(), bytes: text.into() }
     }
 }
@@ -81,9 +93,17 @@ pub trait Report: Sync {
 }
 
 /// Every format that is written into a run's folder.
-pub const REPORTS: &[&dyn Report] = &[&json::Json, &charts::Charts, &markdown::Markdown, &html::Html];
+pub const REPORTS: &[&dyn Report] = &[&json::Json, &charts::Charts, &markdown::Markdown, &html::Html, &junit::Junit];
 
-/// Every page of a run: `findings.json`, `charts/*.svg`, `report.md`, `report.html`.
+/// Every figure that a run's rows and findings allow.
+///
+/// # Errors
+/// [`ReportError::Chart`] where one cannot be drawn.
+pub(crate) fn figures_of(run: &Run<'_>) -> Result<Vec<Figure>, ReportError> {
+    charts::all(run)
+}
+
+/// Every page of a run: `findings.json`, `charts/*.svg`, `report.md`, `report.html`, `junit.xml`.
 ///
 /// # Errors
 /// [`ReportError`] from the first format that fails.

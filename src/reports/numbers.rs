@@ -4,7 +4,7 @@ use crate::findings::Ruling;
 use crate::stats::Estimate;
 
 /// A value in its unit: `3.352`, `81.0%`, `1.04x`, `12.3 ms`. Nats are written without the unit, which stands beside.
-pub(super) fn value(unit: &str, x: f64) -> String {
+pub(crate) fn value(unit: &str, x: f64) -> String {
     if !x.is_finite() {
         return "not finite".to_owned();
     }
@@ -19,7 +19,7 @@ pub(super) fn value(unit: &str, x: f64) -> String {
 }
 
 /// A difference with its sign: `+0.310`, `−12.0 points`; a ratio is written as it is.
-pub(super) fn change(unit: &str, x: f64) -> String {
+pub(crate) fn change(unit: &str, x: f64) -> String {
     let text = match unit {
         "ratio" => return value(unit, x),
         "share" if x.is_finite() => format!("{:.1} points", x * 100.0).replace('-', "\u{2212}"),
@@ -29,7 +29,7 @@ pub(super) fn change(unit: &str, x: f64) -> String {
 }
 
 /// A tolerance: `±0.020`, `5.0 points`, `1.050x`.
-pub(super) fn tolerance(unit: &str, x: f64) -> String {
+pub(crate) fn tolerance(unit: &str, x: f64) -> String {
     match unit {
         "share" => format!("{:.1} points", x * 100.0),
         _ => value(unit, x),
@@ -37,7 +37,7 @@ pub(super) fn tolerance(unit: &str, x: f64) -> String {
 }
 
 /// The unit as it stands behind numbers that do not carry it themselves; empty for the others.
-pub(super) fn suffix(unit: &str) -> &str {
+pub(crate) fn suffix(unit: &str) -> &str {
     match unit {
         "share" | "ratio" | "seconds" => "",
         _ => unit,
@@ -47,7 +47,7 @@ pub(super) fn suffix(unit: &str) -> &str {
 /// An estimate written by `write`, with its interval: `+0.310 [+0.280, +0.350]`.
 ///
 /// An interval over fewer than two documents does not exist and is not shown as if it did.
-pub(super) fn estimate(unit: &str, e: &Estimate, write: fn(&str, f64) -> String) -> String {
+pub(crate) fn estimate(unit: &str, e: &Estimate, write: fn(&str, f64) -> String) -> String {
     let unit_behind = suffix(unit);
     let space = if unit_behind.is_empty() { "" } else { " " };
     let bare = |x| write(unit, x).replace(" points", "");
@@ -58,12 +58,12 @@ pub(super) fn estimate(unit: &str, e: &Estimate, write: fn(&str, f64) -> String)
 }
 
 /// A share of 1 as whole per cent: `98%`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.0}%", share * 100.0).replace('-', "\u{2212}") } else { "not finite".to_owned() }
 }
 
 /// The sign that carries a ruling where colour does not.
-pub(super) fn symbol(ruling: Ruling) -> &'static str {
+pub(crate) fn symbol(ruling: Ruling) -> &'static str {
     match ruling {
         Ruling::Worse => "\u{2717}",
         Ruling::Better => "\u{2713}",
@@ -74,13 +74,13 @@ pub(super) fn symbol(ruling: Ruling) -> &'static str {
 }
 
 /// A count of bytes: `1.2 GB`.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let count = count as f64;
     if count >= 1e9 { format!("{:.1} GB", count / 1e9) } else { format!("{:.0} MB", count / 1e6) }
 }
 
 /// A count and its noun: `1 document`, `8 documents`.
-pub(super) fn counted(n: usize, noun: &str) -> String {
+pub(crate) fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Config;
 use crate::units::{Seconds, Tokens};
 
 /// Everything that someone else needs to repeat a run, and to judge whether two runs may be compared.
@@ -31,6 +32,9 @@ pub struct Provenance {
     pub target: Tokens,
     /// The checkpoint's folder.
     pub checkpoint: String,
+    /// The text of the checkpoint's `config.json`, so that its arithmetic can be done from the run's files alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_config: Option<String>,
     /// BLAKE3 hash of each of the checkpoint's files.
     pub checkpoint_hashes: BTreeMap<String, String>,
     /// BLAKE3 hash of the text that was scored.
@@ -45,6 +49,14 @@ pub struct Provenance {
     pub peak_memory_bytes: Option<u64>,
     /// How each probe measures, one sentence by the probe's name.
     pub protocols: BTreeMap<String, String>,
+}
+
+impl Provenance {
+    /// The checkpoint's configuration; nothing where the run did not keep it.
+    #[must_use]
+    pub fn config(&self) -> Option<Config> {
+        Config::parse(self.checkpoint_config.as_deref()?).ok()
+    }
 }
 
 /// What a duration depends on besides the program.

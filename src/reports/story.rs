@@ -1,74 +1,20 @@
 //! The argument of a report, format-free: the question, the answer, the rulings, and the evidence in its order.
 
-use super::figures::Figure;
+use super::document::{Block, Claim, Document, Entry, number, table, text};
 use super::tables::{
-    attention_rows, causes_table, grid_table, measured, origin_table, rulings, shapley_table, stability_table, useless,
+    attention_rows, causes_table, failed_rows, grid_table, measured, origin_table, shapley_table, stability_table,
+    useless,
 };
-use super::{ReportError, Run, charts, numbers};
-use crate::findings::{Cause, GridSummary, Question, Ruling};
+use super::{ReportError, Run, cards, charts, evidence, numbers};
+use crate::findings::{Axis, Cause, GridSummary, Question, Ruling};
 
 /// A run told in order; every format writes down the same story.
 #[derive(Debug)]
 pub struct Story<'a> {
     /// What it is told from.
     pub run: &'a Run<'a>,
-    /// The rulings, which stand on the first screen.
-    pub rulings: Table,
-    /// Every figure; the blocks refer to them by name.
-    pub figures: Vec<Figure>,
-    /// The evidence.
-    pub blocks: Vec<Block>,
-}
-
-/// A piece of a page.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Block {
-    /// Opens a part of the argument.
-    Heading(String),
-    /// A smaller heading within a part.
-    Subheading(String),
-    /// A paragraph.
-    Text(String),
-    /// Points of equal rank.
-    List(Vec<String>),
-    /// Numbers.
-    Table(Table),
-    /// The figure of that name.
-    Figure(String),
-    /// Text that is shown as it was typed.
-    Code(String),
-}
-
-/// Rows under a head; every row is as long as the head.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
-    /// What stands in each column.
-    pub head: Vec<String>,
-    /// The rows.
-    pub rows: Vec<Vec<Entry>>,
-}
-
-/// What stands in a table.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Entry {
-    /// Words.
-    Text(String),
-    /// A number, aligned to the right.
-    Number(String),
-    /// A ruling: word, symbol and colour.
-    Ruling(Ruling),
-}
-
-pub(super) fn text(words: impl Into<String>) -> Entry {
-    Entry::Text(words.into())
-}
-
-pub(super) fn number(words: impl Into<String>) -> Entry {
-    Entry::Number(words.into())
-}
-
-pub(super) fn table(head: &[&str], rows: Vec<Vec<Entry>>) -> Block {
-    Block::Table(Table { head: head.iter().map(|&word| word.to_owned()).collect(), rows })
+    /// The page.
+    pub document: Document,
 }
 
 impl<'a> Story<'a> {
@@ -77,92 +23,114 @@ impl<'a> Story<'a> {
     /// # Errors
     /// [`ReportError::Chart`] where a figure cannot be drawn.
     pub fn of(run: &'a Run<'a>) -> Result<Self, ReportError> {
-        let mut story = Self { run, rulings: rulings(run), figures: charts::all(run)?, blocks: Vec::new() };
+        let findings = run.findings;
+        let first = if findings.verdicts.is_empty() {
+            vec![Block::Text("No question was ruled on.".to_owned())]
+        } else {
+            vec![Block::Cards(cards::cards(run))]
+        };
+        let document = Document {
+            origin: format!(
+                "Gyro \u{b7} {} \u{b7} deployed: {} \u{b7} {}",
+                findings.scenario, findings.deployed, run.provenance.started
+            ),
+            title: findings.question.clone(),
+            answer: findings.answer.clone(),
+            tone: Some(cards::gravest(run)),
+            first,
+            blocks: Vec::new(),
+            figures: charts::all(run)?,
+        };
+        let mut story = Self { run, document };
         story.damage();
         story.repairs();
-        story.grid();
-        story.stability();
-        story.probes();
+        story.no_repairs();
+        story.unexplained();
+        story.latency();
         story.recommendation();
-        story.remarks();
+        story.checking();
         story.cells();
         story.origin();
         Ok(story)
     }
 
-    fn heading(&mut self, words: &str) {
-        self.blocks.push(Block::Heading(words.to_owned()));
+    fn push(&mut self, block: Block) {
+        self.document.blocks.push(block);
     }
 
-    fn say(&mut self, words: impl Into<String>) {
-        self.blocks.push(Block::Text(words.into()));
-    }
-
-    /// The figure of that name, or why there is none.
-    fn figure_or(&mut self, name: &str, otherwise: &str) {
-        if self.figures.iter().any(|figure| figure.name == name) {
-            self.blocks.push(Block::Figure(name.to_owned()));
-        } else {
-            self.say(otherwise);
+    fn list(&mut self, title: &str, points: Vec<String>) {
+        if !points.is_empty() {
+            self.document.subheading(title);
+            self.push(Block::List(points));
         }
     }
 
     fn damage(&mut self) {
-        self.heading("Where the damage is");
+        self.document.heading("Where the damage is");
+        self.document.figure_or("loss_by_position", "No cell has a loss by position, so there is no chart of it.");
         let shapes: Vec<String> = worst(self.run)
             .filter(|cause| cause.shape != "none")
             .map(|cause| format!("{}: {}", capitalised(cause.question.words()), shape_words(&cause.shape)))
             .collect();
-        if !shapes.is_empty() {
-            self.blocks.push(Block::List(shapes));
+        self.list("Its shape", shapes);
+        self.document.figure_or("recall_by_distance", "No facts were asked for, so there is no recall by distance.");
+        self.document.figure_or("recall_map", "");
+        self.document.figure_or("attention_by_distance", "Attention was not looked at, so there is no chart of it.");
+        let rows = attention_rows(self.run);
+        if !rows.is_empty() {
+            self.push(table(
+                "Attention, mean over layers",
+                &["Cell", "Entropy, nats", "Beyond the trained length", "Largest logit", "Documents"],
+                rows,
+            ));
+            self.document
+                .say("Means over layers and documents, with 95% intervals over documents where there are several.");
         }
-        self.figure_or("loss_by_position", "No cell has a loss by position, so there is no chart of it.");
     }
 
     fn repairs(&mut self) {
         let causes = &self.run.findings.causes;
-        self.heading("What repairs it, and what does not");
+        self.document.heading("What repairs it");
         if causes.is_empty() {
-            return self.say("No question has a cause: nothing was ruled on.");
+            return self.document.say("No question has a cause: nothing was ruled on.");
         }
-        self.blocks.push(causes_table(causes));
-        self.say(
+        self.push(causes_table(causes));
+        self.document.say(
             "Repair is the share of the damage that goes away when this one thing is changed (100% is all of it). \
              Confidence is the share of bootstrap resamples in which the cause ranks first.",
         );
+        self.document.figure_or("repair", "");
         let shapley: Vec<&Cause> = worst(self.run).filter(|cause| !cause.shapley.is_empty()).collect();
         if !shapley.is_empty() {
-            self.blocks.push(Block::Subheading("How the gap divides (Shapley shares)".to_owned()));
-            self.blocks.push(shapley_table(&shapley));
-            self.say(
+            self.document.subheading("How the gap divides (Shapley shares)");
+            self.push(shapley_table(&shapley));
+            self.document.say(
                 "Shares of the gap between the deployed cell and the repaired one, averaged over the orders in which \
                  the axes can be changed. The interaction is what neither axis does alone; the shares contain it.",
             );
         }
+        self.document.figure_or("periods", "");
         for question in Question::ALL {
-            let evidence: Vec<String> =
-                causes.iter().filter(|c| c.question == question).flat_map(|c| c.evidence.clone()).collect();
-            if !evidence.is_empty() {
-                self.blocks.push(Block::Subheading(format!("Evidence: {}", question.words())));
-                self.blocks.push(Block::List(evidence));
+            let sentences = causes.iter().filter(|cause| cause.question == question).flat_map(|c| c.evidence.clone());
+            let sources = || evidence::names(self.run, question);
+            let claims: Vec<Claim> = sentences.map(|sentence| Claim::new(sentence, sources())).collect();
+            if !claims.is_empty() {
+                self.document.subheading(&format!("Evidence: {}", question.words()));
+                self.document.claim(claims);
             }
         }
-        let useless = useless(self.run);
-        if !useless.is_empty() {
-            self.blocks.push(Block::Subheading("What leaves damage".to_owned()));
-            self.blocks.push(Block::List(useless));
-        }
+        self.grid();
     }
 
     fn grid(&mut self) {
-        self.heading("Method against factor");
+        self.document.heading("Method against factor");
         let grids: Vec<&GridSummary> = self.run.findings.grid.iter().filter(|grid| !grid.cells.is_empty()).collect();
         if grids.is_empty() {
-            return self.say("No cell of the grid was measured, so there is no table of method and factor.");
+            return self.document.say("No cell of the grid was measured, so there is no table of method and factor.");
         }
         for grid in grids {
-            self.blocks.push(Block::Subheading(capitalised(grid.question.words())));
-            self.blocks.push(Block::Figure(format!("grid_{}", grid.question.name())));
+            self.document.subheading(&capitalised(grid.question.words()));
+            self.document.figure_or(&format!("grid_{}", grid.question.name()), "");
             let unit = &grid.unit;
             let effects = |effects: &std::collections::BTreeMap<String, f64>, times: &str| {
                 let mut parts: Vec<_> = effects.iter().collect();
@@ -181,58 +149,105 @@ impl<'a> Story<'a> {
                 lines.push(format!("Mean change by factor{suffix}: {}.", effects(&grid.factor_effects, "x")));
             }
             if !lines.is_empty() {
-                self.blocks.push(Block::List(lines));
+                self.push(Block::List(lines));
             }
         }
-        self.blocks.push(Block::Subheading("Every cell against the reference".to_owned()));
-        self.blocks.push(grid_table(&self.run.findings.grid));
     }
 
-    fn stability(&mut self) {
+    fn no_repairs(&mut self) {
+        self.document.heading("What does not repair it");
+        let useless = useless(self.run);
+        if useless.is_empty() {
+            self.document
+                .say("No measured cell leaves a question worse than the reference that the deployed one broke.");
+        } else {
+            self.push(Block::List(useless));
+        }
+        if self.run.findings.grid.iter().any(|grid| !grid.cells.is_empty()) {
+            self.document.subheading("Every cell against the reference");
+            self.push(grid_table(&self.run.findings.grid));
+        }
         let stability = &self.run.findings.stability;
-        if stability.iter().all(|row| row.beyond.is_empty()) {
-            return;
+        if stability.iter().any(|row| !row.beyond.is_empty()) {
+            self.document.subheading("Who holds beyond the trained length");
+            self.push(stability_table(stability));
+            self.document.say(
+                "Rise of the loss over the cell's own level in the last bin inside the trained length, paired by \
+                 document; what the text there is harder for the truncated reference is taken off. A cell breaks where \
+                 the whole interval lies above the long-range tolerance.",
+            );
         }
-        self.heading("Who holds beyond the trained length");
-        self.blocks.push(stability_table(stability));
-        self.say(
-            "Rise of the loss over the cell's own level in the last bin inside the trained length, paired by document; what \
-             the text there is harder for the truncated reference is taken off. A cell breaks where the whole interval lies \
-             above the long-range tolerance.",
-        );
     }
 
-    fn probes(&mut self) {
-        self.heading("Recall by distance");
-        self.figure_or("recall_by_distance", "No facts were asked for, so there is no recall by distance.");
-        self.heading("Attention by distance");
-        self.figure_or("attention_by_distance", "Attention was not looked at, so there is no chart of it.");
-        let rows = attention_rows(self.run);
-        if !rows.is_empty() {
-            self.blocks.push(table(
-                &["Cell", "Entropy, nats", "Beyond the trained length", "Largest logit", "Documents"],
-                rows,
-            ));
-            self.say("Means over layers and documents, with 95% intervals over documents where there are several.");
+    /// What no cell gave back, what could not be judged, and what the scenario expected in vain.
+    fn unexplained(&mut self) {
+        self.document.heading("What stays unexplained");
+        let findings = self.run.findings;
+        let mut points = Vec::new();
+        for cause in worst(self.run).filter(|cause| cause.axis != Axis::None) {
+            let words = capitalised(cause.question.words());
+            points.push(match &cause.repair {
+                Some(repair) if repair.fraction.high >= 1.0 => format!(
+                    "{words}: the interval of the repair by {} includes all of the damage, so nothing need be left to explain.",
+                    repair.cell
+                ),
+                Some(repair) => format!(
+                    "{words}: {} [{}, {}] of the damage is left under {} (n = {}); no measured cell explains that part.",
+                    numbers::percent(1.0 - repair.fraction.point),
+                    numbers::percent(1.0 - repair.fraction.high),
+                    numbers::percent(1.0 - repair.fraction.low),
+                    repair.cell,
+                    repair.fraction.n
+                ),
+                None => format!("{words}: nothing measured repairs it, so its cause is open."),
+            });
         }
-        self.heading("Latency by length");
-        self.figure_or("latency_by_length", "Nothing was timed, so there is no chart of latency.");
+        points.extend(
+            findings
+                .verdicts
+                .iter()
+                .filter_map(|v| v.why.as_ref().map(|why| format!("{}: {why}.", capitalised(v.question.words())))),
+        );
+        points.extend(findings.notes.iter().cloned());
+        for expectation in &findings.expectations {
+            points.push(format!(
+                "The scenario expects the cause {} for {}; found: {} ({}).",
+                expectation.expected.name(),
+                expectation.question.words(),
+                expectation.found.name(),
+                if expectation.met { "as expected" } else { "not as expected" },
+            ));
+        }
+        if self.run.provenance.quick {
+            points.push("This was a quick run: few documents, wide intervals.".to_owned());
+        }
+        if points.is_empty() {
+            self.document.say("Nothing: no question is worse, undecided or incomparable.");
+        } else {
+            self.push(Block::List(points));
+        }
+        let failed = failed_rows(self.run);
+        if !failed.is_empty() {
+            self.push(table("Cells that failed", &["Cell", "Reason", "Identity"], failed));
+        }
+    }
+
+    fn latency(&mut self) {
+        self.document.heading("Latency by length");
+        self.document.figure_or("latency_by_length", "Nothing was timed, so there is no chart of latency.");
     }
 
     fn recommendation(&mut self) {
-        self.heading("Recommendation");
+        self.document.heading("Recommendation");
         let Some(advice) = &self.run.findings.recommendation else {
-            return self.say("None: no measured cell of the grid can be recommended over the deployed one.");
+            return self.document.say("None: no measured cell of the grid can be recommended over the deployed one.");
         };
         let label = advice.label();
         let word = if label == self.run.findings.deployed { "Keep" } else { "Deploy" };
-        self.say(format!("{word} {label}."));
-        self.blocks.push(Block::List(advice.because.clone()));
-        let price: Vec<Vec<Entry>> = self
-            .run
-            .findings
-            .grid
-            .iter()
+        self.document.say(format!("{word} {label}."));
+        self.push(Block::List(advice.because.clone()));
+        let grids = self.run.findings.grid.iter();
+        let price: Vec<Vec<Entry>> = grids
             .flat_map(|grid| grid.cells.iter().map(move |cell| (grid, cell)))
             .filter(|(_, cell)| super::tables::label(cell) == label)
             .map(|(grid, cell)| {
@@ -242,74 +257,60 @@ impl<'a> Story<'a> {
             })
             .collect();
         if !price.is_empty() {
-            self.blocks.push(Block::Subheading("What it gains and what it costs".to_owned()));
-            self.blocks.push(table(&["Question", "Value", "Change", "Ruling", "n"], price));
+            self.document.subheading("What it gains and what it costs");
+            let head = ["Question", "Value", "Change", "Ruling", "n"];
+            self.push(table("The recommended cell against the reference", &head, price));
         }
-        if !advice.rejected.is_empty() {
-            self.blocks.push(Block::Subheading("Why not the others".to_owned()));
-            let why = |because: &[String]| because.join("; ");
-            let rejected = advice.rejected.iter();
-            self.blocks.push(Block::List(
-                rejected.map(|other| format!("{}: {}", other.label(), why(&other.because))).collect(),
-            ));
-        }
+        let why = |because: &[String]| because.join("; ");
+        let rejected = advice.rejected.iter();
+        self.list(
+            "Why not the others",
+            rejected.map(|other| format!("{}: {}", other.label(), why(&other.because))).collect(),
+        );
     }
 
-    fn remarks(&mut self) {
-        let mut remarks: Vec<String> = self
-            .run
-            .findings
-            .verdicts
-            .iter()
-            .filter_map(|v| v.why.as_ref().map(|why| format!("{}: {why}", capitalised(v.question.words()))))
-            .collect();
-        remarks.extend(self.run.findings.notes.iter().cloned());
-        for expectation in &self.run.findings.expectations {
-            remarks.push(format!(
-                "The scenario expects the cause {} for {}; found: {} ({}).",
-                expectation.expected.name(),
-                expectation.question.words(),
-                expectation.found.name(),
-                if expectation.met { "as expected" } else { "not as expected" },
-            ));
+    /// How a reader without the project finds the rows behind a number, and how to measure the deciding cell again.
+    fn checking(&mut self) {
+        let provenance = self.run.provenance;
+        self.document.heading("How to repeat and check it");
+        let quick = if provenance.quick { " --quick" } else { "" };
+        let path = &provenance.scenario_path;
+        self.document.say("The whole run, and the deciding cell alone beside its references:");
+        let mut commands = format!("gyro diagnose {path}{quick}");
+        if let Some(cell) = deciding(self.run) {
+            commands.push_str(&format!("\ngyro diagnose {path}{quick} --only '{cell}'"));
         }
-        if self.run.provenance.quick {
-            remarks.push("This was a quick run: few documents, wide intervals.".to_owned());
-        }
-        if !remarks.is_empty() {
-            self.heading("Open points and remarks");
-            self.blocks.push(Block::List(remarks));
+        self.push(Block::Code(commands));
+        for block in evidence::blocks(self.run) {
+            self.push(block);
         }
     }
 
     fn cells(&mut self) {
-        self.heading("Cells");
+        self.document.heading("Cells");
         let findings = self.run.findings;
         let failed = findings.cells.iter().filter(|cell| cell.outcome == "failed").count();
         if failed > 0 && failed == findings.cells.len() {
-            self.say("Every cell failed: nothing was measured.");
+            self.document.say("Every cell failed: nothing was measured.");
         }
         let rows = findings.cells.iter().map(|cell| {
-            let outcome = match &cell.reason {
-                Some(reason) => format!("{}: {reason}", cell.outcome),
-                None => cell.outcome.clone(),
-            };
             vec![
                 text(&cell.method),
                 number(format!("x{}", cell.factor)),
                 text(&cell.training),
                 text(cell.condition.replace('_', " ")),
-                text(outcome),
-                text(&cell.id),
+                text(&cell.outcome),
+                Entry::Code(cell.id.clone()),
             ]
         });
         let head = ["Method", "Factor", "Weights", "Condition", "Outcome", "Identity"];
-        self.blocks.push(table(&head, rows.collect()));
+        let rows = rows.collect();
+        self.push(table("Every cell of the run", &head, rows));
     }
 
     fn origin(&mut self) {
         let provenance = self.run.provenance;
-        self.heading("How it was measured");
+        self.document.heading("How it was measured");
         let mut sentences: Vec<String> = provenance
             .protocols
             .iter()
@@ -319,24 +320,29 @@ impl<'a> Story<'a> {
         sentences
             .extend(verdicts.map(|v| format!("Ruling on {} ({}): {}", v.question.words(), v.quantity, v.protocol)));
         sentences.dedup();
-        self.blocks.push(Block::List(sentences));
-        self.heading("How to repeat it");
-        let quick = if provenance.quick { " --quick" } else { "" };
-        self.blocks.push(Block::Code(format!("gyro diagnose {}{quick}", provenance.scenario_path)));
-        self.blocks.push(origin_table(self.run));
-        self.blocks.push(Block::Subheading("The scenario".to_owned()));
-        self.blocks.push(Block::Code(provenance.scenario_text.trim_end().to_owned()));
+        self.push(Block::List(sentences));
+        let origin = origin_table(self.run);
+        self.push(origin);
+        self.document.subheading("The scenario");
+        self.push(Block::Code(provenance.scenario_text.trim_end().to_owned()));
     }
 }
 
 /// First-ranked causes, one for each question.
-fn worst<'a>(run: &'a Run<'_>) -> impl Iterator<Item = &'a Cause> {
+pub(super) fn worst<'a>(run: &'a Run<'_>) -> impl Iterator<Item = &'a Cause> {
     let causes = &run.findings.causes;
     Question::ALL.into_iter().filter_map(move |question| causes.iter().find(|cause| cause.question == question))
 }
 
+/// The cell that decided: the repair of the first question that is worse.
+fn deciding(run: &Run<'_>) -> Option<String> {
+    let is_worse = |question| run.findings.verdict(question).is_some_and(|verdict| verdict.ruling == Ruling::Worse);
+    let repaired = worst(run).filter(|cause| is_worse(cause.question)).find_map(|cause| cause.repair.as_ref());
+    repaired.map(|repair| repair.cell.clone())
+}
+
 /// The first letter large.
-pub(super) fn capitalised(words: &str) -> String {
+pub(crate) fn capitalised(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -354,6 +360,7 @@ fn shape_words(shape: &str) -> String {
         "batch_only" => "the damage appears only in a batch.".to_owned(),
         "order_only" => "the damage depends on the order of requests.".to_owned(),
         "latency_only" => "only the time is affected.".to_owned(),
+        "unclear" => "the intervals do not say where the damage begins.".to_owned(),
         _ => match shape.strip_prefix("step@") {
             Some(at) => format!("the damage begins with a step at position {at}."),
             None => format!("the shape of the damage is `{shape}`."),

@@ -1,7 +1,8 @@
 //! The tables of the story: rulings, causes, cells, attention, provenance.
 
+use super::document::{Block, Entry, Table, number, table, text};
 use super::figures::{Of, anywhere, curve};
-use super::story::{Block, Entry, Table, capitalised, number, table, text};
+use super::story::capitalised;
 use super::{Run, numbers};
 use crate::findings::{Axis, Cause, GridCell, GridSummary, Question, Ruling, Stability, Verdict};
 use crate::measurement::Quantity;
@@ -13,42 +14,6 @@ pub(super) fn asked(verdict: &Verdict) -> String {
         Question::Latency => format!("Latency ({})", verdict.quantity),
         question => capitalised(question.words()),
     }
-}
-
-/// The rulings, one row each.
-pub(super) fn rulings(run: &Run<'_>) -> Table {
-    let confidence = run.findings.verdicts.iter().find_map(|verdict| verdict.change).map_or(0.95, |e| e.confidence);
-    let head = [
-        "Question".to_owned(),
-        "Ruling".to_owned(),
-        format!("Change [{} interval]", numbers::percent(confidence)),
-        "Accepted".to_owned(),
-        "Deployed".to_owned(),
-        "Compared with".to_owned(),
-        "n".to_owned(),
-    ];
-    let rows = run.findings.verdicts.iter().map(|verdict| {
-        let unit = verdict.unit.as_str();
-        // A ratio's two sides are durations; everything else is in the unit of the change.
-        let side = if unit == "ratio" { "seconds" } else { unit };
-        let value = |e: Option<crate::stats::Estimate>| {
-            e.map_or_else(|| "\u{2013}".to_owned(), |e| numbers::value(side, e.point))
-        };
-        let reference = verdict.reference.map_or_else(String::new, |e| format!(" {}", numbers::value(side, e.point)));
-        let change = verdict
-            .change
-            .map_or_else(|| "not comparable".to_owned(), |e| numbers::estimate(unit, &e, numbers::change));
-        vec![
-            text(asked(verdict)),
-            Entry::Ruling(verdict.ruling),
-            number(change),
-            number(numbers::tolerance(unit, verdict.tolerance)),
-            number(value(verdict.deployed)),
-            number(format!("{}{reference}", verdict.against)),
-            number(verdict.change.map_or_else(|| "\u{2013}".to_owned(), |e| e.n.to_string())),
-        ]
-    });
-    Table { head: head.to_vec(), rows: rows.collect() }
 }
 
 /// One row for each cause.
@@ -86,7 +51,11 @@ pub(super) fn causes_table(causes: &[Cause]) -> Block {
             number(share),
         ]
     });
-    table(&["Question", "Cause", "Level", "Confidence", "Repaired by", "Repair [95% interval]"], rows.collect())
+    table(
+        "What is to blame, and what repairs it",
+        &["Question", "Cause", "Level", "Confidence", "Repaired by", "Repair [95% interval]"],
+        rows.collect(),
+    )
 }
 
 /// How each question's gap divides over the axes.
@@ -102,7 +71,7 @@ pub(super) fn shapley_table(causes: &[&Cause]) -> Block {
         });
         std::iter::once(text(capitalised(cause.question.words()))).chain(shares).collect()
     });
-    Block::Table(Table { head, rows: rows.collect() })
+    Block::Table(Table { caption: "How the gap divides".to_owned(), head, rows: rows.collect() })
 }
 
 /// Value, change, ruling and n of a cell of the grid.
@@ -143,7 +112,7 @@ pub(super) fn grid_table(grids: &[GridSummary]) -> Block {
         });
         std::iter::once(text(&name)).chain(changes).collect()
     });
-    Block::Table(Table { head, rows: rows.collect() })
+    Block::Table(Table { caption: "Every cell against the reference".to_owned(), head, rows: rows.collect() })
 }
 
 /// One row for each cell: its level inside, the rise in each bin beyond, and recall on both sides.
@@ -175,11 +144,20 @@ pub(super) fn stability_table(rows: &[Stability]) -> Block {
         entries.extend([recall(row.recall_inside), recall(row.recall_beyond)]);
         entries
     });
-    Block::Table(Table { head, rows: rows.collect() })
+    Block::Table(Table { caption: "Who holds beyond the trained length".to_owned(), head, rows: rows.collect() })
+}
+
+/// The cells that failed, and why.
+pub(super) fn failed_rows(run: &Run<'_>) -> Vec<Vec<Entry>> {
+    let failed = run.findings.cells.iter().filter_map(|cell| {
+        let reason = cell.reason.as_ref()?;
+        Some(vec![text(cell.label()), text(reason), Entry::Code(cell.id.clone())])
+    });
+    failed.collect()
 }
 
 /// A cell of the grid as the cell itself writes it.
-pub(super) fn label(cell: &GridCell) -> String {
+pub(crate) fn label(cell: &GridCell) -> String {
     crate::measurement::label(&cell.method, Tokens(0), crate::units::Stretch(cell.factor))
 }
 
@@ -264,7 +242,11 @@ pub(super) fn origin_table(run: &Run<'_>) -> Block {
         ("Duration", numbers::value("seconds", p.wall_seconds.0)),
         ("Peak memory", p.peak_memory_bytes.map_or_else(|| "unknown".to_owned(), numbers::bytes)),
     ]);
-    table(&["What", "Value"], rows.into_iter().map(|(what, value)| vec![text(what), text(value)]).collect())
+    table(
+        "Where the numbers come from",
+        &["What", "Value"],
+        rows.into_iter().map(|(what, value)| vec![text(what), text(value)]).collect(),
+    )
 }
 
 /// The first 16 letters of a hash; `run.json` holds all of it.

@@ -116,7 +116,7 @@ fn painted(text: &str, code: &str, color: bool) -> String {
 }
 
 /// Writes a text over as many lines as it needs; all but the first are indented.
-fn paragraph(page: &mut String, indent: &str, text: &str) {
+pub(crate) fn paragraph(page: &mut String, indent: &str, text: &str) {
     for (i, line) in wrapped(text, WIDTH - indent.len()).into_iter().enumerate() {
         if i > 0 {
             page.push_str(indent);

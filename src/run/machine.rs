@@ -29,6 +29,7 @@ pub(super) fn provenance(
         trained: scenario.trained,
         target: scenario.target,
         checkpoint: scenario.checkpoint.display().to_string(),
+        checkpoint_config: fs::read_to_string(scenario.checkpoint.join("config.json")).ok(),
         checkpoint_hashes: identity.checkpoint.clone(),
         text_hash: identity.text.clone(),
         quick: request.quick,

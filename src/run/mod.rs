@@ -18,8 +18,10 @@ use anyhow::Context;
 
 use crate::ablation::{self, Evidence};
 use crate::baselines::{self, Resume, RunFolder};
+use crate::checkpoint::Config;
 use crate::findings::Findings;
 use crate::measurement::{Cell, Outcome, with_latency};
+use crate::memo::{self, Dossier, Memo};
 use crate::reports::{self, Page, Provenance};
 use crate::scenario::{self, Scenario};
 use crate::subject::Engine;
@@ -140,6 +142,33 @@ pub fn report(dir: &Path) -> anyhow::Result<Finished> {
         baselines::write_page(dir, &page.path, &page.bytes)?;
     }
     Ok(finished)
+}
+
+/// Writes the decision memo of a run beside its report, from its files and its checkpoint's configuration.
+///
+/// # Errors
+/// Where a file is missing or damaged, the scenario's files have moved, or nothing can be recommended.
+pub fn memo(dir: &Path) -> anyhow::Result<(Finished, Memo)> {
+    let mut finished = load(dir)?;
+    let provenance = &mut finished.provenance;
+    let path = Path::new(&provenance.scenario_path);
+    let mut scenario = scenario::recorded(path, &provenance.scenario_text)
+        .context("the run's scenario cannot be read again; run gyro in the folder where the run was made")?;
+    if provenance.quick {
+        scenario = scenario.quick();
+    }
+    if provenance.checkpoint_config.is_none() {
+        let config = scenario.checkpoint.join("config.json");
+        let text = std::fs::read_to_string(&config).with_context(|| format!("cannot read {}", config.display()))?;
+        provenance.checkpoint_config = Some(text);
+    }
+    let config = Config::parse(provenance.checkpoint_config.as_deref().unwrap_or_default())?;
+    let run = finished.run();
+    let memo = memo::memo(&Dossier { scenario: &scenario, config: &config, run: &run })?;
+    for page in memo::pages(&memo, &run)? {
+        baselines::write_page(dir, &page.path, &page.bytes)?;
+    }
+    Ok((finished, memo))
 }
 
 /// Where a run's files go: the folder asked for, or `reports/<scenario name>`.

@@ -32,6 +32,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
     let mut checked = Check { source, mistakes: Vec::new() };
     checked.lengths(&written);
     checked.methods(&written);
+    checked.candidates(&written);
     checked.factors(&written);
     checked.questions(&written);
     let latency_lengths = checked.sizes(&written.sizes, written.trained, written.target);
@@ -62,6 +63,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         deployed_adapted: Tokens(written.deployed.adapted),
         adaptation,
         scheme,
+        candidates: written.candidates,
         grid: GridShape::Full,
         decide: written.decide.unwrap_or_else(answered),
         probes: written.probes,
@@ -153,6 +155,21 @@ impl Check<'_> {
             self.method(&format!("ablate.methods[{index}]"), method);
         }
         self.no_repeats("ablate.methods", &written.ablate.methods, AnyMethod::label);
+    }
+
+    fn candidates(&mut self, written: &Written) {
+        let Some(candidates) = &written.candidates else { return };
+        if candidates.is_empty() {
+            let hint = "leave `candidates` out to weigh every method of the grid";
+            self.wrong("candidates", "no methods to weigh", "at least one method", hint);
+        }
+        for (index, method) in candidates.iter().enumerate() {
+            if !written.ablate.methods.contains(method) && written.deployed.method != *method {
+                let what = format!("`{}` is not measured", method.label());
+                let hint = "add it to `ablate.methods` as it is written here";
+                self.wrong(&format!("candidates[{index}]"), what, "a method of the grid", hint);
+            }
+        }
     }
 
     fn method(&mut self, at: &str, method: &AnyMethod) {

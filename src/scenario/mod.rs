@@ -32,6 +32,14 @@ pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
     check::check(yaml::parse(path, &text)?, &yaml::Source::new(path, &text))
 }
 
+/// Checks a scenario that a run has recorded: its text, and the path that relative paths in it start from.
+///
+/// # Errors
+/// [`ScenarioError::Mistakes`] as [`load`]: also where its files are no longer there.
+pub fn recorded(path: &Path, text: &str) -> Result<Scenario, ScenarioError> {
+    check::check(yaml::parse(path, text)?, &yaml::Source::new(path, text))
+}
+
 /// A checked scenario; every path is resolved and every number is in its range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
@@ -65,6 +73,8 @@ pub struct Scenario {
     pub adaptation: Option<AdaptationPlan>,
     /// The mechanism of the main checkpoint's weights.
     pub scheme: Scheme,
+    /// The methods that the memo weighs; absent: all of the grid.
+    pub candidates: Option<Vec<AnyMethod>>,
     /// Which combinations of them are measured.
     pub grid: GridShape,
     /// Which probes run.

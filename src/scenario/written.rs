@@ -35,6 +35,10 @@ pub(super) struct Written {
     /// How weights are adapted where `adapted` asks for it.
     #[serde(default)]
     pub(super) adaptation: Option<WrittenAdaptation>,
+    /// The methods that `gyro memo` weighs against each other; by default all of the grid.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<MethodForm>>")]
+    pub(super) candidates: Option<Vec<AnyMethod>>,
     /// What to measure.
     pub(super) probes: Vec<ProbeName>,
     /// How much to measure; more takes longer and narrows the intervals.

@@ -35,8 +35,8 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
     );
     let alt = format!("Attention mass by distance, one panel for each method.{said}");
     let scale = range(&panels);
-    let svg = draw(title, &alt, &panels, &axis, None, |_| scale)?;
-    Ok(Some(Figure { name: "attention_by_distance".into(), title: title.into(), caption, alt, svg }))
+    let drawing = draw(title, &alt, &panels, &axis, None, |_| scale)?;
+    Ok(Some(Figure::drawn("attention_by_distance", title, caption, alt, drawing)))
 }
 
 /// Whole powers of ten from the smallest share to all of it; below a hundred-thousandth nothing is told apart.

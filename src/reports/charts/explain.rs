@@ -1,10 +1,9 @@
 //! A method's mechanism as a picture: turns and stretch of pairs, weights by distance, shared values, rows.
 
 use super::ReportError;
-use super::lines::{Axis, Line, Panel, Pen, Scale, draw, tick};
+use super::lines::{Axis, Line, Panel, Pen, Scale, draw, exact, tick};
 use crate::explain::{Explanation, Facts, Kernel, Pair, Rows, Setting, Shared, Slopes};
 use crate::positions::Bias;
-use crate::stats::Estimate;
 use crate::units::Tokens;
 
 /// At most so many heads have a line of their own: as many as there are colours.
@@ -38,17 +37,21 @@ pub fn mechanism_chart(explanation: &Explanation) -> Result<String, ReportError>
     let alt = format!("The mechanism of {name}: {}.", explanation.summary);
     let of = |panel: &Panel| panels.iter().position(|other| other.title == panel.title).unwrap_or(0);
     let columns = Some(panels.len());
-    draw(&name, &alt, &panels, &axis, columns, |panel| scales[of(panel)])
+    draw(&name, &alt, &panels, &axis, columns, |panel| scales[of(panel)]).map(|drawing| drawing.wide)
 }
 
 /// A line through exact values.
 fn line(label: &str, pen: Pen, points: Vec<(f64, f64)>) -> Line {
-    let exact = |value: f64| Estimate { point: value, low: value, high: value, confidence: 0.0, n: 1 };
     Line { label: label.to_owned(), pen, points: points.into_iter().map(|(x, y)| (x, exact(y))).collect() }
 }
 
 fn panel(title: impl Into<String>, unit: impl Into<String>, lines: Vec<Line>, level: Option<f64>) -> Panel {
-    Panel { title: title.into(), unit: unit.into(), lines, level }
+    Panel {
+        title: title.into(),
+        unit: unit.into(),
+        lines,
+        levels: level.map(|level| (level, String::new())).into_iter().collect(),
+    }
 }
 
 /// A length as a label: `2k`.

@@ -2,7 +2,8 @@
 
 use super::lines::WIDTH;
 use super::{
-    Anchor, BLUE, Canvas, FAINT, Figure, INK, QUIET, RGBColor, ReportError, Run, Type, VERMILION, WHITE, sheet,
+    Anchor, BLUE, Canvas, Drawing, FAINT, Figure, INK, ON_FILL, QUIET, RGBColor, ReportError, Run, Type, VERMILION,
+    WHITE, sheet,
 };
 use crate::findings::{GridCell, GridSummary, Question};
 use crate::measurement::{Arm, Outcome};
@@ -75,7 +76,8 @@ impl<'a> Table<'a> {
             "\u{2717} worse, \u{2713} better, = within noise, ? undecided",
             numbers::change(&self.grid.unit, self.reach_change()),
         );
-        Ok(Figure { name: format!("grid_{}", question.name()), title, caption, alt: self.alt(), svg })
+        let drawing = Drawing { wide: svg, narrow: None };
+        Ok(Figure::drawn(&format!("grid_{}", question.name()), &title, caption, self.alt(), drawing))
     }
 
     /// The change that gets the full colour, with its sign.
@@ -173,7 +175,7 @@ impl<'a> Table<'a> {
                 canvas.rectangle(inner.0, inner.1, RGBColor(0xf1, 0xf1, 0xf1))?;
                 hatch(canvas, inner)?;
                 canvas.rectangle((centre.0 - 26.0, centre.1 - 10.0), (52.0, 20.0), WHITE)?;
-                canvas.text(centre, "failed", Type { bold: true, ..Type::plain(Anchor::Middle) })?;
+                canvas.text(centre, "failed", Type { bold: true, color: ON_FILL, ..Type::plain(Anchor::Middle) })?;
             }
             Square::NotRun => canvas.text(centre, "not run", Type::small(Anchor::Middle))?,
         }
@@ -192,7 +194,7 @@ impl<'a> Table<'a> {
     ) -> Result<(), ReportError> {
         let share = (damage(self.grid, cell) / self.reach).clamp(-1.0, 1.0);
         let fill = color(share);
-        let ink = if share.is_finite() && share < -0.6 { WHITE } else { INK };
+        let ink = if share.is_finite() && share < -0.6 { WHITE } else { ON_FILL };
         canvas.rectangle(corner, size, if share.is_finite() { fill } else { FAINT })?;
         canvas.frame((corner, size), FAINT, 1.0)?;
         let unit = &self.grid.unit;

@@ -23,9 +23,14 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         let timed = timed(run, quantity);
         lengths.extend(timed.iter().flat_map(|(_, _, timings)| timings.keys().copied()));
         let lines = timed.iter().map(|(label, pen, timings)| line(label, *pen, timings, scale)).collect();
-        panels.push(Panel { title: name.to_owned(), unit: unit.to_owned(), lines, level: None });
+        panels.push(Panel { title: name.to_owned(), unit: unit.to_owned(), lines, levels: Vec::new() });
         let unit = "ratio to the unscaled model, same blocks".to_owned();
-        panels.push(Panel { title: format!("{name}, ratio"), unit, lines: ratios(run, quantity), level: Some(1.0) });
+        panels.push(Panel {
+            title: format!("{name}, ratio"),
+            unit,
+            lines: ratios(run, quantity),
+            levels: vec![(1.0, String::new())],
+        });
     }
     panels.retain(|panel| !panel.lines.is_empty());
     lengths.sort_unstable();
@@ -47,15 +52,15 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         numbers::counted(documents(&panels), "interleaved block"),
     );
     let alt = words(&panels);
-    let svg = draw(title, &alt, &panels, &axis, Some(2), scale)?;
-    Ok(Some(Figure { name: "latency_by_length".into(), title: title.into(), caption, alt, svg }))
+    let drawing = draw(title, &alt, &panels, &axis, Some(2), scale)?;
+    Ok(Some(Figure::drawn("latency_by_length", title, caption, alt, drawing)))
 }
 
 /// Ratios keep 1 in view, times start at 0.
 fn scale(panel: &Panel) -> Scale {
     let ends = || panel.lines.iter().flat_map(|line| &line.points).map(|point| point.1);
     let top = ends().map(|e| e.high).fold(0.0, f64::max);
-    if panel.level.is_none() {
+    if panel.levels.is_empty() {
         let number = if top < 1.0 { |x: f64| format!("{x:.2}") } else { |x: f64| format!("{x:.1}") };
         return Scale { low: 0.0, high: (top * 1.08).max(1e-9), logarithmic: false, number };
     }

@@ -1,7 +1,8 @@
 //! Panels of lines that share a horizontal axis: one panel for each method, labels at the lines' ends.
 
 use super::{
-    Anchor, BLUE, Canvas, FAINT, GREEN, INK, ORANGE, PURPLE, QUIET, RGBColor, ReportError, SKY, Type, VERMILION, sheet,
+    Anchor, BLUE, Canvas, DEEP, Drawing, FAINT, GREEN, INK, ORANGE, PURPLE, QUIET, RGBColor, ReportError, SKY, Type,
+    VERMILION, sheet,
 };
 use crate::reports::Run;
 use crate::reports::figures::{Bin, Curve, Of, Role, curve, factors, methods, role};
@@ -9,6 +10,8 @@ use crate::stats::Estimate;
 
 /// Width of every chart in pixels.
 pub(super) const WIDTH: f64 = 960.0;
+/// Width of a panel that fills a telephone's screen.
+const NARROW: f64 = 340.0;
 /// Height of a panel with its title and axis.
 const PANEL: f64 = 330.0;
 const TOP: f64 = 56.0;
@@ -64,8 +67,8 @@ pub(super) struct Panel {
     pub(super) unit: String,
     /// Its lines, drawn in this order.
     pub(super) lines: Vec<Line>,
-    /// A value where a thin horizontal line is drawn.
-    pub(super) level: Option<f64>,
+    /// Values where a thin horizontal line is drawn, each with its words.
+    pub(super) levels: Vec<(f64, String)>,
 }
 
 /// The horizontal axis of all panels.
@@ -124,6 +127,11 @@ fn edges((from, to): Bin) -> (f64, f64) {
     if from == 0 { (high - 1.0, high) } else { (f64::from(from).log2(), high) }
 }
 
+/// A value without an interval, for lines of computed numbers.
+pub(super) fn exact(value: f64) -> Estimate {
+    Estimate { point: value, low: value, high: value, confidence: 0.0, n: 1 }
+}
+
 /// Short for a tick: `256`, `2k`.
 pub(super) fn tick(tokens: u32) -> String {
     if tokens >= 1024 && tokens.is_multiple_of(1024) { format!("{}k", tokens / 1024) } else { tokens.to_string() }
@@ -180,7 +188,7 @@ pub(super) fn by_method(run: &Run<'_>, of: &Of, unit: &str) -> (Vec<Panel>, Vec<
         }
         let own = lines.iter().any(|line| matches!(line.pen, Pen::Other(_) | Pen::Deployed));
         if own || names_nothing_else(&lines, &panels) {
-            panels.push(Panel { title: name, unit: unit.to_owned(), lines, level: None });
+            panels.push(Panel { title: name, unit: unit.to_owned(), lines, levels: Vec::new() });
         }
     }
     (panels, bins)
@@ -205,7 +213,8 @@ fn points(curve: &Curve) -> Vec<(f64, Estimate)> {
     curve.iter().map(|(bin, estimate)| (middle(*bin), *estimate)).collect()
 }
 
-/// Draws panels under one axis, three in a row. `scale` gives the vertical range of each panel.
+/// Draws panels under one axis, three in a row, and below each other for a narrow screen. `scale` gives the vertical range
+/// of each panel.
 pub(super) fn draw(
     title: &str,
     alt: &str,
@@ -213,17 +222,19 @@ pub(super) fn draw(
     axis: &Axis,
     columns: Option<usize>,
     scale: impl Fn(&Panel) -> Scale,
-) -> Result<String, ReportError> {
+) -> Result<Drawing, ReportError> {
     let columns = columns.unwrap_or(COLUMNS).min(panels.len()).max(1);
-    let height = PANEL * panels.len().div_ceil(columns) as f64;
-    let width = WIDTH / columns as f64;
-    sheet((WIDTH, height), title, alt, |canvas| {
-        for (i, panel) in panels.iter().enumerate() {
-            let corner = (width * (i % columns) as f64, PANEL * (i / columns) as f64);
-            Frame::of(panel, corner, width, axis, scale(panel)).draw(canvas, panel)?;
-        }
-        Ok(())
-    })
+    let sized = |columns: usize, width: f64| {
+        let height = PANEL * panels.len().div_ceil(columns) as f64;
+        sheet((width * columns as f64, height), title, alt, |canvas| {
+            for (i, panel) in panels.iter().enumerate() {
+                let corner = (width * (i % columns) as f64, PANEL * (i / columns) as f64);
+                Frame::of(panel, corner, width, axis, scale(panel)).draw(canvas, panel)?;
+            }
+            Ok(())
+        })
+    };
+    Ok(Drawing { wide: sized(columns, WIDTH / columns as f64)?, narrow: Some(sized(1, NARROW)?) })
 }
 
 /// A panel's plot area on the canvas.
@@ -257,8 +268,12 @@ impl<'a> Frame<'a> {
         canvas.text((self.left - LEFT + 8.0, self.top - 40.0), &panel.title, Type::title())?;
         canvas.text((self.left - LEFT + 8.0, self.top - 20.0), &panel.unit, Type::small(Anchor::Start))?;
         self.axes(canvas)?;
-        if let Some(level) = panel.level {
-            canvas.line(&[(self.left, self.y(level)), (self.right, self.y(level))], QUIET, 1.0)?;
+        for (level, words) in &panel.levels {
+            let y = self.y(*level);
+            canvas.line(&[(self.left, y), (self.right, y)], QUIET, 1.0)?;
+            if !words.is_empty() {
+                canvas.text((self.left + 4.0, y - 7.0), words, Type::small(Anchor::Start))?;
+            }
         }
         for line in &panel.lines {
             self.band(canvas, line)?;
@@ -338,7 +353,7 @@ impl<'a> Frame<'a> {
                 0.5,
             )?;
             let bold = line.pen == Pen::Deployed;
-            let color = if bold { line.pen.color() } else { INK };
+            let color = if bold { DEEP } else { INK };
             let look = Type { size: 11.5, bold, color, anchor: Anchor::Start };
             canvas.text((self.right + 13.0, place), &line.label, look)?;
         }

@@ -32,8 +32,8 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
         alt.push_str(&ends_words(name, &curve, OF.quantity.unit()));
         alt.push(' ');
     }
-    let svg = draw(title, alt.trim(), &panels, &axis, None, |_| scale)?;
-    Ok(Some(Figure { name: "loss_by_position".into(), title: title.into(), caption, alt: alt.trim().into(), svg }))
+    let drawing = draw(title, alt.trim(), &panels, &axis, None, |_| scale)?;
+    Ok(Some(Figure::drawn("loss_by_position", title, caption, alt.trim().into(), drawing)))
 }
 
 /// What the picture says of the deployed cell, in its first and its last bin.

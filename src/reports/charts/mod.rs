@@ -10,7 +10,11 @@ mod grid;
 mod latency;
 mod lines;
 mod loss_by_position;
+mod periods;
 mod recall;
+pub(super) mod spectrum;
+mod recall_map;
+mod repair;
 mod training_curve;
 
 use plotters::coord::Shift;
@@ -36,6 +40,12 @@ const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const QUIET: RGBColor = RGBColor(0x5f, 0x5f, 0x5f);
 const FAINT: RGBColor = RGBColor(0xe2, 0xe2, 0xe2);
 const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
+/// The sheet: white to the eye, and a colour that nothing else has, so that a dark page can replace it.
+const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xfe);
+/// Ink on filled squares, which keep their colours on a dark page.
+const ON_FILL: RGBColor = RGBColor(0x21, 0x21, 0x21);
+/// Vermilion that is dark enough for small letters.
+const DEEP: RGBColor = RGBColor(0xa8, 0x43, 0x00);
 const VERMILION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
@@ -52,7 +62,7 @@ impl Report for Charts {
     }
 
     fn pages(&self, story: &Story<'_>) -> Result<Vec<Page>, ReportError> {
-        Ok(story.figures.iter().map(|figure| Page::new(figure.path(), figure.svg.as_str())).collect())
+        Ok(story.document.figures.iter().map(|figure| Page::new(figure.path(), figure.svg.as_str())).collect())
     }
 }
 
@@ -60,9 +70,12 @@ impl Report for Charts {
 pub(super) fn all(run: &Run<'_>) -> Result<Vec<Figure>, ReportError> {
     let mut figures = Vec::new();
     figures.extend(loss_by_position::figure(run)?);
-    figures.extend(grid::figures(run)?);
     figures.extend(recall::figure(run)?);
+    figures.extend(recall_map::figure(run)?);
     figures.extend(attention_mass::figure(run)?);
+    figures.extend(repair::figure(run)?);
+    figures.extend(periods::figure(run)?);
+    figures.extend(grid::figures(run)?);
     figures.extend(latency::figure(run)?);
     Ok(figures)
 }
@@ -164,6 +177,19 @@ impl Canvas<'_> {
     }
 }
 
+/// A picture in two forms: for a page and a file, and for a narrow screen where that one has another.
+struct Drawing {
+    wide: String,
+    narrow: Option<String>,
+}
+
+impl Figure {
+    fn drawn(name: &str, title: &str, caption: String, alt: String, drawing: Drawing) -> Self {
+        let Drawing { wide: svg, narrow } = drawing;
+        Self { name: name.to_owned(), title: title.to_owned(), caption, alt, svg, narrow }
+    }
+}
+
 /// Draws on a sheet of this size and gives it a name and words for those who do not see it.
 fn sheet(
     (width, height): (f64, f64),
@@ -175,7 +201,7 @@ fn sheet(
     let mut text = String::new();
     {
         let canvas = Canvas { area: SVGBackend::with_string(&mut text, size).into_drawing_area() };
-        canvas.area.fill(&WHITE).map_err(failed)?;
+        canvas.area.fill(&PAPER).map_err(failed)?;
         paint(&canvas)?;
         canvas.area.present().map_err(failed)?;
     }

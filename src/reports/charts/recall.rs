@@ -30,6 +30,6 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
     );
     let alt = format!("Share of facts recalled by distance, one panel for each method. {}", words.join(" "));
     let scale = Scale { low: 0.0, high: 1.0, logarithmic: false, number: |x| format!("{:.0}%", x * 100.0) };
-    let svg = draw(title, &alt, &panels, &axis, None, |_| scale)?;
-    Ok(Some(Figure { name: "recall_by_distance".into(), title: title.into(), caption, alt, svg }))
+    let drawing = draw(title, &alt, &panels, &axis, None, |_| scale)?;
+    Ok(Some(Figure::drawn("recall_by_distance", title, caption, alt, drawing)))
 }

@@ -1,9 +1,8 @@
 //! The curve of a training: loss of text and recall of facts over tokens seen.
 
 use super::ReportError;
-use super::lines::{Axis, Line, Panel, Pen, Scale, draw};
+use super::lines::{Axis, Line, Panel, Pen, Scale, draw, exact};
 use crate::recipe::CurvePoint;
-use crate::stats::Estimate;
 
 /// Draws the curve as SVG; both panels show single batches, so the lines are as restless as the batches are small.
 ///
@@ -11,24 +10,23 @@ use crate::stats::Estimate;
 /// [`ReportError::Chart`] when the drawing fails.
 pub fn training_curve(curve: &[CurvePoint]) -> Result<String, ReportError> {
     let millions = |point: &CurvePoint| point.tokens.as_f64() / 1e6;
-    let single = |value: f64| Estimate { point: value, low: value, high: value, confidence: 0.0, n: 1 };
     let line = |label: &str, value: &dyn Fn(&CurvePoint) -> Option<f64>| Line {
         label: label.to_owned(),
         pen: Pen::Deployed,
-        points: curve.iter().filter_map(|point| Some((millions(point), single(value(point)?)))).collect(),
+        points: curve.iter().filter_map(|point| Some((millions(point), exact(value(point)?)))).collect(),
     };
     let panels = [
         Panel {
             title: "Loss of text".to_owned(),
             unit: "nats/token, one batch".to_owned(),
             lines: vec![line("text", &|point| Some(point.text_nll))],
-            level: None,
+            levels: Vec::new(),
         },
         Panel {
             title: "Asked facts".to_owned(),
             unit: "share of value tokens right, one batch".to_owned(),
             lines: vec![line("facts", &|point| point.answer_top1)],
-            level: None,
+            levels: Vec::new(),
         },
     ];
     let end = curve.iter().map(millions).fold(1.0, f64::max);
@@ -49,4 +47,5 @@ pub fn training_curve(curve: &[CurvePoint]) -> Result<String, ReportError> {
             Scale { low: 0.0, high: 1.0, logarithmic: false, number: |x| format!("{:.0}%", x * 100.0) }
         }
     })
+    .map(|drawing| drawing.wide)
 }

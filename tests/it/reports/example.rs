@@ -317,6 +317,7 @@ pub(super) fn provenance() -> Provenance {
         scenario_path: "scenarios/8k_regression.yaml".into(),
         scenario_text: "question: Method or factor?\ntrained: 2048\ntarget: 8192\n".into(),
         checkpoint: "models/reference/rope-2k".into(),
+        checkpoint_config: Some(std::fs::read_to_string("models/reference/rope-2k/config.json").unwrap()),
         checkpoint_hashes: pairs(&[("model.safetensors", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c")]),
         text_hash: "60303ae22b998861bce3b28f33eec1be758a213c86c93c07".into(),
         quick: false,

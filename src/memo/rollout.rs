@@ -1,0 +1,202 @@
+//! Risks, what would change the decision, how to roll out, what to watch, and the way back.
+
+use super::candidates::Candidate;
+use super::decision::{alternatives, standing_words};
+use super::facts::Facts;
+use super::sources::Sources;
+use super::{Dossier, Standing, Watch};
+use crate::findings::{Question, Ruling};
+use crate::measurement::Cell;
+use crate::reports::document::Claim;
+use crate::reports::{label, numbers};
+
+/// What may go wrong, as far as the run and the arithmetic tell.
+pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sources: &mut Sources) -> Vec<Claim> {
+    let Some(chosen) = all.first() else { return Vec::new() };
+    let mut risks = Vec::new();
+    for standing in &chosen.standings {
+        let words = standing_words(standing);
+        match standing.ruling {
+            Ruling::Worse => {
+                risks.push(Claim::new(format!("It fails a constraint: {words}."), standing.sources.clone()))
+            }
+            Ruling::Undecided => {
+                risks.push(Claim::new(format!("Undecided, so it may fail: {words}."), standing.sources.clone()));
+            }
+            Ruling::Incomparable => {
+                let why = standing.why.as_deref().unwrap_or("the run says nothing of it");
+                let question = crate::reports::capitalised(standing.constraint.words());
+                risks.push(Claim::new(format!("{question} of {}: {why}.", chosen.label), standing.sources.clone()));
+            }
+            Ruling::Better | Ruling::WithinNoise => {}
+        }
+    }
+    if let Some(turning) = facts.turning() {
+        if !turning.leaves.is_empty() {
+            let formula = sources.formula("a pair leaves the seen angles if it did not complete a turn within the trained length and now goes farther");
+            risks.push(Claim::new(
+                format!(
+                    "{} still reach unseen angles at {} tokens: quality may fall near the end.",
+                    numbers::counted(turning.leaves.len(), "pair"),
+                    dossier.run.target
+                ),
+                [formula],
+            ));
+        }
+        if turning.follows_length {
+            risks.push(Claim::new(
+                "Its frequencies follow the length: engines disagree on keys that are cached already, and a shared prefix cache mixes them.",
+                [],
+            ));
+        }
+    }
+    if chosen.cell.adapted.0 > 0 {
+        let tokens = chosen.cell.adapted;
+        risks.push(Claim::new(format!("It needs weights adapted for {tokens} tokens: other tasks than these documents were not measured on them."), []));
+    }
+    let n = chosen.standings.iter().filter_map(|standing| standing.change).map(|change| change.n).min().unwrap_or(0);
+    risks.push(Claim::new(
+        format!(
+            "The candidate was chosen on the {n} documents that its numbers come from{}.",
+            if dossier.run.provenance.quick { ", in a quick run with wide intervals" } else { "" }
+        ),
+        [],
+    ));
+    risks
+}
+
+/// Which numbers would have to be others for another decision.
+pub(super) fn reversals(dossier: &Dossier<'_>, all: &[Candidate]) -> Vec<Claim> {
+    let Some(chosen) = all.first() else { return Vec::new() };
+    let mut claims = Vec::new();
+    for other in alternatives(all) {
+        let gap = if chosen.fails() == other.fails() && (chosen.excess - other.excess).abs() < 1e-12 {
+            format!("{:.2} tolerances of damage in all against {:.2}", other.total, chosen.total)
+        } else {
+            format!("{:.2} tolerances of damage beyond what is accepted against {:.2}", other.excess, chosen.excess)
+        };
+        let failing: Vec<String> =
+            other.standings.iter().filter(|s| s.ruling == Ruling::Worse).filter_map(needed).collect();
+        let needs = if failing.is_empty() {
+            String::new()
+        } else {
+            format!("; to fail nothing it needs {}", failing.join(" and "))
+        };
+        let sources = other.standings.iter().flat_map(|standing| standing.sources.clone());
+        claims
+            .push(Claim::new(format!("{} would have to make up the difference: {gap}{needs}.", other.label), sources));
+    }
+    for standing in &chosen.standings {
+        let Some(change) = standing.change else { continue };
+        let worst = if standing.constraint == Question::Retrieval { -change.low } else { change.high };
+        let words = |x: f64| numbers::tolerance(&standing.unit, x);
+        let unit = numbers::suffix(&standing.unit);
+        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        let text = match standing.ruling {
+            Ruling::Worse | Ruling::Undecided => {
+                format!(
+                    "{} would pass at a tolerance of {}{unit} instead of {}.",
+                    standing.constraint.words(),
+                    words(worst),
+                    words(standing.tolerance)
+                )
+            }
+            _ => format!(
+                "{} passes down to a tolerance of {}{unit} (now {}).",
+                standing.constraint.words(),
+                words(worst.max(0.0)),
+                words(standing.tolerance)
+            ),
+        };
+        claims.push(Claim::new(crate::reports::capitalised(&text), standing.sources.clone()));
+    }
+    let untimed =
+        chosen.standings.iter().any(|s| s.constraint == Question::Latency && s.ruling == Ruling::Incomparable);
+    if untimed {
+        claims.push(Claim::new(
+            format!(
+                "A timing of {} beyond {} would change it; only the deployed cell of a scenario is timed.",
+                chosen.label,
+                numbers::tolerance("ratio", dossier.scenario.tolerance.latency)
+            ),
+            [],
+        ));
+    }
+    claims
+}
+
+/// What an alternative's failed constraint would have to be.
+fn needed(standing: &Standing) -> Option<String> {
+    let change = standing.change?;
+    let unit = numbers::suffix(&standing.unit);
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    Some(format!(
+        "{} within {}{unit} (now {})",
+        standing.constraint.words(),
+        numbers::tolerance(&standing.unit, standing.tolerance),
+        numbers::change(&standing.unit, change.point)
+    ))
+}
+
+/// How to roll out, in order.
+pub(super) fn steps(dossier: &Dossier<'_>, chosen: &Candidate) -> Vec<Claim> {
+    let path = &dossier.run.provenance.scenario_path;
+    let method = serde_json::to_string(&chosen.cell.method).unwrap_or_else(|_| chosen.cell.method.name().to_owned());
+    let adapted =
+        if chosen.cell.adapted.0 > 0 { format!(", adapted: {}", chosen.cell.adapted.0) } else { String::new() };
+    let deployed = format!("deployed: {{ method: {method}, factor: {}{adapted} }}", chosen.cell.factor);
+    [
+        format!("Write `{deployed}` into a copy of {path} and run `gyro diagnose` on it with the probe latency: short range, long range and time of the chosen cell are then judged themselves."),
+        "Keep that run: `gyro baseline save SCENARIO --name rollout`; later runs compare with it by `gyro baseline compare`.".to_owned(),
+        "Paste the settings below into the engine, and compare its log-probabilities on a few prompts with `gyro logprobs`: equal to the engine's noise, or the setting is not what runs.".to_owned(),
+        "Empty prefix and key-value caches at the switch: keys cached under one rotation are wrong under another.".to_owned(),
+        format!("Serve a small share first, with prompts on both sides of {} tokens, and watch the values below before the rest follows.", dossier.run.trained),
+    ]
+    .into_iter()
+    .map(|text| Claim::new(text, []))
+    .collect()
+}
+
+/// The values to keep as baselines, with the tolerances of the scenario.
+pub(super) fn watch(dossier: &Dossier<'_>, chosen: &Candidate) -> Vec<Watch> {
+    let of = |standing: &Standing| {
+        let grid = dossier.run.findings.grid.iter().find(|grid| grid.question == standing.constraint)?;
+        let value = grid.cells.iter().find(|cell| label(cell) == chosen.label)?.value;
+        let alarm = if standing.constraint == Question::Retrieval {
+            value.point - standing.tolerance
+        } else {
+            value.point + standing.tolerance
+        };
+        Some(Watch {
+            question: standing.constraint,
+            unit: grid.unit.clone(),
+            baseline: value,
+            tolerance: standing.tolerance,
+            alarm,
+            sources: standing.sources.clone(),
+        })
+    };
+    chosen.standings.iter().filter_map(of).collect()
+}
+
+/// The cell to go back to: what is deployed today, or the model as it was trained where that is the chosen cell.
+pub(super) fn fallback(dossier: &Dossier<'_>, chosen: &Candidate) -> Cell {
+    let deployed = dossier.scenario.deployed_cell();
+    if deployed == chosen.cell { Cell::unscaled() } else { deployed }
+}
+
+/// How to go back.
+pub(super) fn rollback(fallback: &Cell) -> Vec<Claim> {
+    let to = if *fallback == Cell::unscaled() {
+        "Back to the model as it was trained, with the served length cut to the trained one".to_owned()
+    } else {
+        format!("Back to what is deployed today, {}", fallback.label())
+    };
+    vec![
+        Claim::new(format!("{to}: paste its settings (below), restart, empty prefix and key-value caches."), []),
+        Claim::new(
+            "Go back when a watched value passes its alarm on two runs in a row, or at once when outputs are not numbers.",
+            [],
+        ),
+    ]
+}
