@@ -14,6 +14,7 @@ pub mod measurement;
 pub mod findings;
 pub mod checkpoint;
 pub mod observed;
+pub mod capture;
 pub mod text;
 pub mod scenario;
 pub mod recipe;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, baseline, explain, identify, list};
+use super::{Command, Engine, Format, baseline, capture, explain, identify, list};
 use crate::baselines::Resume;
 use crate::memo;
 use crate::observed::Phase;
@@ -32,6 +32,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             let configuration = method.map(|method| (method, factor));
             logprobs(&checkpoint, &tokens, configuration, phase, chunk, &engine)
         }
+        Command::Capture(arguments) => capture::execute(arguments),
         Command::Identify(arguments) => identify::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Schema => say(Scenario::schema()),

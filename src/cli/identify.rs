@@ -30,8 +30,6 @@ pub(super) struct Arguments {
 
 #[cfg(feature = "libtorch")]
 pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
-    use std::rc::Rc;
-
     use super::commands::say;
     use super::explain::method;
     use crate::identify::Candidate;
@@ -41,20 +39,19 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
 
     let device = device_named(arguments.engine.device.as_deref())?;
     let _ = prepare_threads(arguments.engine.threads);
-    let checkpoint = Rc::new(Checkpoint::load(&arguments.checkpoint, device)?);
+    let checkpoint = Checkpoint::load(&arguments.checkpoint, device)?;
     let vocabulary = checkpoint.config.architecture.vocabulary;
     let declared = match &arguments.declared {
         Some(name) => Candidate::healthy(method(name)?, Stretch(arguments.factor)),
         None => Candidate::healthy(checkpoint.config.declared.0.clone(), checkpoint.config.declared.1),
     };
-    let mut oracle = Examined::new(checkpoint)?;
     let inquiry = Inquiry {
         observed: arguments.observed,
         declared,
         budget: arguments.budget.map(Seconds),
         out: arguments.out,
     };
-    let (found, dir) = run::identify(&inquiry, vocabulary, &mut oracle)?;
+    let (found, dir) = run::identify(&inquiry, vocabulary, |precision| Ok(Box::new(Examined::new(&checkpoint, precision)?)))?;
     say(found.sentence.clone())?;
     eprintln!("findings: {}", dir.join("identification.json").display());
     Ok(found.exit_code())

@@ -1,6 +1,7 @@
 //! The words that users type.
 
 mod baseline;
+mod capture;
 mod commands;
 mod explain;
 mod identify;
@@ -139,6 +140,8 @@ enum Command {
         #[command(flatten)]
         engine: Engine,
     },
+    /// Record a server's log-probabilities of prompts that it chooses itself, for `identify`
+    Capture(capture::Arguments),
     /// Find out what an engine really runs, from the log-probabilities that it gave to some prompts
     Identify(identify::Arguments),
     /// Print what a positional method does at given lengths: its mechanism, and what it costs

@@ -26,7 +26,7 @@ pub use anomalies::{Anomaly, Shape};
 pub use classify::{Attention, Nearest};
 pub use identification::{Declared, Excluded, IDENTIFIED, Identification, Interval, Match, Recovered, Verdict};
 pub use oracle::{Candidate, Configuration, Hypothesis, Oracle, Prompt};
-pub use weights::{Weights, WeightsCheck};
+pub use weights::{Weights, WeightsCheck, precision};
 
 use agreement::{bins, largest, smaller};
 use budget::Metered;
@@ -52,6 +52,8 @@ pub struct Question<'a> {
 const LONGEST: usize = 2_048;
 /// Student's statistic from which on one configuration fits better than another beyond doubt.
 const BETTER: f64 = 5.0;
+/// A residual up to so many times the noise is nothing but noise.
+const CLOSE: f64 = 1.2;
 /// So many excluded configurations are listed.
 const LISTED: usize = 12;
 
@@ -127,15 +129,19 @@ impl<'a> Inquiry<'a> {
         known.add(self.declared.clone());
         known.add_faults(self.declared);
         known.add_methods(self.declared);
+        let order: Vec<Candidate> = known.groups.iter().map(|group| group.name().clone()).collect();
         let (plain, executed): (Vec<Group>, Vec<Group>) = known.groups.into_iter().partition(Group::is_plain);
-        if self.settle(plain)? {
-            return Ok(());
+        let mut agree = self.agreeing(plain)?;
+        // What leaves more than the noise may still be a neighbour of what runs.
+        if agree.iter().all(|standing| standing.rms > CLOSE * self.found.noise) {
+            let executed = executed.into_iter().chain(self.at_onsets(&heads)).collect();
+            agree.extend(self.agreeing(executed)?);
         }
-        let executed = executed.into_iter().chain(self.at_onsets(&heads)).collect();
-        if self.settle(executed)? {
-            return Ok(());
+        match self.choose(agree, &order) {
+            Some(best) => self.take(&best),
+            None => self.recover(&heads)?,
         }
-        self.recover(&heads)
+        Ok(())
     }
 
     /// The declared configuration under faults whose parameter is the position where it begins to fail.
@@ -155,10 +161,9 @@ impl<'a> Inquiry<'a> {
         groups.groups
     }
 
-    /// Runs groups over beginnings, then those that agree over whole requests; whether one agrees there too.
-    fn settle(&mut self, groups: Vec<Group>) -> Result<bool, SubjectError> {
+    /// Runs groups over beginnings, then those that agree over whole requests, and returns those that agree there too.
+    fn agreeing(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
         let noise = self.found.noise;
-        let order: Vec<Candidate> = groups.iter().map(|group| group.name().clone()).collect();
         let taste = self.stages.first().map(prompts::taste);
         let stages: Vec<Stage> = taste.into_iter().chain(self.stages.iter().cloned()).collect();
         let (company, local) = groups.into_iter().partition(Group::needs_company);
@@ -167,15 +172,12 @@ impl<'a> Inquiry<'a> {
             self.near.push(standing.group.name().clone());
         }
         search.excluded.iter().for_each(|standing| self.exclude(standing));
-        let whole: Vec<Group> = search.alive.into_iter().map(|standing| standing.group).chain::<Vec<Group>>(company).collect();
-        let agree = self.agreeing(whole)?;
-        let Some(best) = self.choose(agree, &order) else { return Ok(false) };
-        self.take(&best);
-        Ok(true)
+        let alive = search.alive.into_iter().map(|standing| standing.group);
+        self.agreeing_whole(alive.chain::<Vec<Group>>(company).collect())
     }
 
     /// Those that agree over whole requests.
-    fn agreeing(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
+    fn agreeing_whole(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
         let noise = self.found.noise;
         let mut agree: Vec<Standing> = Vec::new();
         for group in groups {
@@ -227,7 +229,9 @@ impl<'a> Inquiry<'a> {
     /// The first in the order of the catalogue that nothing is better than beyond doubt.
     fn choose(&mut self, mut agree: Vec<Standing>, order: &[Candidate]) -> Option<Standing> {
         let best = agree.iter().min_by(|a, b| a.rms.total_cmp(&b.rms))?.residuals.concat();
-        agree.sort_by_key(|standing| order.iter().position(|candidate| candidate == standing.group.name()));
+        agree.sort_by_key(|standing| {
+            order.iter().position(|candidate| candidate == standing.group.name()).unwrap_or(usize::MAX)
+        });
         let good = |standing: &Standing| smaller(&best, &standing.residuals.concat()) < BETTER;
         let chosen = agree.remove(agree.iter().position(good)?);
         agree.iter().for_each(|standing| self.exclude(standing));

@@ -43,7 +43,10 @@ impl Inquiry<'_> {
             let mut groups = Groups::new(heads, self.observations);
             groups.add(candidate.clone());
             groups.add_faults(&candidate);
-            if self.settle(groups.groups)? {
+            let order: Vec<Candidate> = groups.groups.iter().map(|group| group.name().clone()).collect();
+            let agree = self.agreeing(groups.groups)?;
+            if let Some(best) = self.choose(agree, &order) {
+                self.take(&best);
                 self.found.recovered = Some(recovered);
                 return Ok(());
             }

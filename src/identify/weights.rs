@@ -60,7 +60,8 @@ fn least(precision: Option<Precision>) -> f64 {
 const NEAR: f64 = 0.9;
 
 /// The coarsest format that the requests name; nothing where one names none.
-pub(super) fn precision(observations: &[Observation]) -> Option<Precision> {
+#[must_use]
+pub fn precision(observations: &[Observation]) -> Option<Precision> {
     let all: Option<Vec<Precision>> = observations.iter().map(Observation::precision).collect();
     all?.into_iter().max_by_key(|precision| match precision {
         Precision::Float32 => 0,

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::positions::{Positions, Run};
 use super::{BLOCK_ELEMENTS, Checkpoint, Replay, ReplayError};
 use crate::identify::{Candidate, Configuration, Hypothesis, Oracle, Prompt};
-use crate::observed::Phase;
+use crate::observed::{Phase, Precision};
 use crate::positions::{HeadShape, Mechanism};
 use crate::subject::{Padding, Request, Route, Row, SubjectError};
 use crate::units::Tokens;
@@ -26,11 +26,17 @@ pub struct Examined {
 }
 
 impl Examined {
-    /// Takes a checkpoint.
+    /// Takes a checkpoint, its weights rounded to the precision that an engine computes in.
     ///
     /// # Errors
     /// [`ReplayError`] where memory runs out.
-    pub fn new(checkpoint: Rc<Checkpoint>) -> Result<Self, ReplayError> {
+    pub fn new(checkpoint: &Checkpoint, precision: Option<Precision>) -> Result<Self, ReplayError> {
+        let kind = match precision {
+            Some(Precision::Bfloat16) => Kind::BFloat16,
+            Some(Precision::Float16) => Kind::Half,
+            Some(Precision::Float32) | None => checkpoint.kind,
+        };
+        let checkpoint = Rc::new(checkpoint.in_kind(kind)?.in_kind(checkpoint.kind)?);
         let small = checkpoint.weights.numbers() <= EXACT_NUMBERS;
         let exact = small.then(|| checkpoint.in_kind(Kind::Double)).transpose()?;
         Ok(Self { checkpoint, exact })
@@ -107,7 +113,7 @@ impl Examined {
             let decodes = batch.iter().any(|prompt| prompt.phase == Phase::Decode);
             let request = Request {
                 rows,
-                route: if decodes { Route::Decode { prompt: 0 } } else { Route::OneShot },
+                route: if decodes { Route::Decode { prompt: 1 } } else { Route::OneShot },
                 padding: if even { Padding::None } else { Padding::Left },
             };
             for (scores, prompt) in replay.serve_request(&request)?.into_iter().zip(batch) {

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::baselines;
 use crate::identify::{self, Candidate, Identification, Oracle, Question};
-use crate::observed;
+use crate::observed::{self, Precision};
 use crate::reports;
 use crate::units::Seconds;
 
@@ -25,17 +25,20 @@ pub struct Inquiry {
 
 /// Identifies what an engine runs and writes `identification.json` and the page; returns the findings and the folder.
 ///
+/// `examine` makes the oracle from the precision that the engine computes in.
+///
 /// # Errors
 /// Observed outputs that cannot be used, a failing replay, a folder that cannot be written.
 pub fn identify(
     inquiry: &Inquiry,
     vocabulary: usize,
-    oracle: &mut dyn Oracle,
+    examine: impl FnOnce(Option<Precision>) -> anyhow::Result<Box<dyn Oracle>>,
 ) -> anyhow::Result<(Identification, PathBuf)> {
     let observations = observed::read(&inquiry.observed, vocabulary)?;
+    let mut oracle = examine(identify::precision(&observations))?;
     let question =
         Question { observations: &observations, declared: inquiry.declared.clone(), budget: inquiry.budget };
-    let found = identify::identify(oracle, &question)?;
+    let found = identify::identify(oracle.as_mut(), &question)?;
     let stem = inquiry.observed.file_stem().unwrap_or_default();
     let dir = inquiry.out.clone().unwrap_or_else(|| Path::new("reports/identify").join(stem));
     let title = inquiry.observed.file_name().unwrap_or_default().to_string_lossy().into_owned();

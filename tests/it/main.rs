@@ -9,6 +9,7 @@
 
 mod biases;
 mod blame;
+mod capture;
 mod checkpoint;
 mod explain;
 #[cfg(feature = "libtorch")]

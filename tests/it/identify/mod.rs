@@ -1,5 +1,7 @@
 //! Identification on a scripted engine whose answers are known: what it names, how wide its intervals are, what it refuses.
 
+#[cfg(feature = "libtorch")]
+mod engines;
 mod toy;
 
 use gyro::identify::{
