@@ -104,13 +104,16 @@ fn exchange(
     );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())?;
-    let mut reader = BufReader::new(stream.take(LARGEST));
-    let status = line(&mut reader)?;
+    read_answer(&mut BufReader::new(stream.take(LARGEST)))
+}
+
+fn read_answer(reader: &mut impl BufRead) -> std::io::Result<(u16, String)> {
+    let status = line(reader)?;
     let status = status.split(' ').nth(1).and_then(|word| word.parse().ok());
     let status = status.ok_or_else(|| std::io::Error::other("the answer is no HTTP"))?;
     let (mut length, mut chunked) = (None, false);
     loop {
-        let header = line(&mut reader)?;
+        let header = line(reader)?;
         let Some((name, value)) = header.split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse::<u64>().ok(),
@@ -121,27 +124,27 @@ fn exchange(
     let mut bytes = Vec::new();
     match (chunked, length) {
         (true, _) => loop {
-            let size = line(&mut reader)?;
+            let size = line(reader)?;
             let size = size.split(';').next().and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
-            let size = size.ok_or_else(|| std::io::Error::other("a chunk has no length"))?;
-            if size == 0 {
-                break;
+            match size.ok_or_else(|| std::io::Error::other("a chunk has no length"))? {
+                0 => break,
+                size => read_exactly(reader, size, &mut bytes)?,
             }
-            if reader.by_ref().take(size).read_to_end(&mut bytes)? < size as usize {
-                return Err(std::io::Error::other("the answer ends in the middle"));
-            }
-            line(&mut reader)?;
+            line(reader)?;
         },
-        (false, Some(length)) => {
-            if reader.by_ref().take(length).read_to_end(&mut bytes)? < length as usize {
-                return Err(std::io::Error::other("the answer ends in the middle"));
-            }
-        }
+        (false, Some(length)) => read_exactly(reader, length, &mut bytes)?,
         (false, None) => {
             reader.read_to_end(&mut bytes)?;
         }
     }
     Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn read_exactly(reader: &mut impl BufRead, size: u64, into: &mut Vec<u8>) -> std::io::Result<()> {
+    if reader.take(size).read_to_end(into)? < size as usize {
+        return Err(std::io::Error::other("the answer ends in the middle"));
+    }
+    Ok(())
 }
 
 fn line(reader: &mut impl BufRead) -> std::io::Result<String> {

@@ -144,7 +144,7 @@ impl<'a> Inquiry<'a> {
         Ok(())
     }
 
-    /// The declared configuration under faults whose parameter is the position where it begins to fail.
+    /// The declared configuration under faults whose number the place where it fails suggests.
     fn at_onsets(&self, heads: &crate::positions::HeadShape) -> Vec<Group> {
         let trained = heads.trained.0;
         let shapes = anomalies::find(
@@ -155,7 +155,7 @@ impl<'a> Inquiry<'a> {
             trained,
         );
         let mut groups = Groups::new(heads, self.observations);
-        for fault in shapes.iter().filter_map(|anomaly| anomaly.at).flat_map(onsets::faults) {
+        for fault in shapes.iter().flat_map(onsets::faults) {
             groups.add(self.declared.under(fault));
         }
         groups.groups

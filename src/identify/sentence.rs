@@ -49,6 +49,10 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
             )
         }
         (None, Verdict::Unknown) => unknown(found, declared),
+        (None, _) if spectrum_is_declared(found) => format!(
+            "The engine's spectrum is the declared one, {declared}, but not everything follows from it{}.",
+            beyond(found)
+        ),
         (None, _) => match found.recovered.as_ref().and_then(|recovered| recovered.nearest.as_ref()) {
             Some(nearest) => format!(
                 "The engine does not run {declared}, nor anything known: its spectrum was recovered, and {}{}.",
@@ -71,6 +75,17 @@ fn unknown(found: &Identification, declared: &str) -> String {
         found.declared.rms,
         beyond(found)
     )
+}
+
+/// Whether what was recovered is what was declared.
+fn spectrum_is_declared(found: &Identification) -> bool {
+    let nearest = found.recovered.as_ref().and_then(|recovered| recovered.nearest.as_ref());
+    nearest.is_some_and(|nearest| {
+        (nearest.method == found.declared.method || nearest.factor == 1.0 && found.declared.factor == 1.0)
+            && (nearest.factor / found.declared.factor - 1.0).abs() < 1e-3
+            && nearest.differs.is_empty()
+            && nearest.attention == Attention::Own
+    })
 }
 
 /// What is nearest, in words.
