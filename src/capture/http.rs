@@ -60,13 +60,7 @@ pub(super) fn post(endpoint: &Endpoint, path: &str, body: &Value, timeout: Durat
     request(endpoint, "POST", path, &body.to_string(), timeout)
 }
 
-fn request(
-    endpoint: &Endpoint,
-    verb: &str,
-    path: &str,
-    body: &str,
-    timeout: Duration,
-) -> Result<Value, CaptureError> {
+fn request(endpoint: &Endpoint, verb: &str, path: &str, body: &str, timeout: Duration) -> Result<Value, CaptureError> {
     let broken = |error: std::io::Error| CaptureError::Connection {
         address: endpoint.address(),
         reason: match error.kind() {

@@ -82,18 +82,24 @@ impl<'a> Server<'a> {
         let mut recorded = Vec::new();
         for (number, sent) in sent.iter().enumerate() {
             if sent.prompts.len() > 1 && !self.dialect.takes_batches() {
-                note(&format!("{} takes no batches: one of {} prompts is left out", self.dialect.name(), sent.prompts.len()));
+                note(&format!(
+                    "{} takes no batches: one of {} prompts is left out",
+                    self.dialect.name(),
+                    sent.prompts.len()
+                ));
                 continue;
             }
             let prompts: Vec<&[u32]> = sent.prompts.iter().map(Vec::as_slice).collect();
             match self.ask(&prompts) {
-                Ok(answers) => recorded.extend(sent.prompts.iter().zip(answers).map(|(tokens, logprobs)| Observation {
-                    tokens: tokens.clone(),
-                    logprobs,
-                    phase: Some(self.dialect.phase()),
-                    batch: Some(number as u64),
-                    dtype: self.manner.dtype.clone(),
-                })),
+                Ok(answers) => {
+                    recorded.extend(sent.prompts.iter().zip(answers).map(|(tokens, logprobs)| Observation {
+                        tokens: tokens.clone(),
+                        logprobs,
+                        phase: Some(self.dialect.phase()),
+                        batch: Some(number as u64),
+                        dtype: self.manner.dtype.clone(),
+                    }))
+                }
                 Err(error @ CaptureError::Refused { .. }) => {
                     let longest = prompts.iter().map(|prompt| prompt.len()).max().unwrap_or_default();
                     note(&format!("a prompt of {longest} tokens is left out: {error}"));

@@ -62,7 +62,8 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
         rate: arguments.rate,
         dtype: arguments.dtype,
     };
-    let probe = sent.first().and_then(|sent| sent.prompts.first()).map_or(&[][..], |prompt| &prompt[..3.min(prompt.len())]);
+    let probe =
+        sent.first().and_then(|sent| sent.prompts.first()).map_or(&[][..], |prompt| &prompt[..3.min(prompt.len())]);
     let mut server = Server::meet(&endpoint, &manner, probe)?;
     eprintln!("the server gives log-probabilities by `{}`", server.dialect().name());
     let recorded = server.record(&sent, |news| eprintln!("{news}"))?;

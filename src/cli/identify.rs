@@ -45,13 +45,10 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
         Some(name) => Candidate::healthy(method(name)?, Stretch(arguments.factor)),
         None => Candidate::healthy(checkpoint.config.declared.0.clone(), checkpoint.config.declared.1),
     };
-    let inquiry = Inquiry {
-        observed: arguments.observed,
-        declared,
-        budget: arguments.budget.map(Seconds),
-        out: arguments.out,
-    };
-    let (found, dir) = run::identify(&inquiry, vocabulary, |precision| Ok(Box::new(Examined::new(&checkpoint, precision)?)))?;
+    let inquiry =
+        Inquiry { observed: arguments.observed, declared, budget: arguments.budget.map(Seconds), out: arguments.out };
+    let (found, dir) =
+        run::identify(&inquiry, vocabulary, |precision| Ok(Box::new(Examined::new(&checkpoint, precision)?)))?;
     say(found.sentence.clone())?;
     eprintln!("findings: {}", dir.join("identification.json").display());
     Ok(found.exit_code())

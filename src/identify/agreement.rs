@@ -28,11 +28,8 @@ pub(super) fn bins(residuals: &[Vec<f64>]) -> Vec<Bin> {
     ends()
         .take_while(|(from, _)| *from <= longest)
         .filter_map(|(from, to)| {
-            let values: Vec<f64> = residuals
-                .iter()
-                .flat_map(|row| row.iter().skip(from - 1).take(to - from))
-                .copied()
-                .collect();
+            let values: Vec<f64> =
+                residuals.iter().flat_map(|row| row.iter().skip(from - 1).take(to - from)).copied().collect();
             (!values.is_empty()).then(|| Bin { from, to, rms: rms(&values), max: largest(&values), n: values.len() })
         })
         .collect()

@@ -54,7 +54,9 @@ pub(super) fn find(
 ) -> Vec<Anomaly> {
     let mut found = repeats(observations, noise);
     let left = left(observations, beginnings, residuals, noise, trained);
-    found.extend(left.into_iter().filter(|anomaly| found.iter().all(|other| other.shape != anomaly.shape)).collect::<Vec<_>>());
+    found.extend(
+        left.into_iter().filter(|anomaly| found.iter().all(|other| other.shape != anomaly.shape)).collect::<Vec<_>>(),
+    );
     found
 }
 
@@ -149,7 +151,11 @@ fn over_positions(rows: &[&Row<'_>], noise: f64) -> Option<Anomaly> {
     octaves.iter().find(|bin| bin.rms > OFF * noise && bin.n >= 2)?;
     let begins = rows.iter().filter_map(|row| onset(row.values, noise)).min();
     let pick = |from: usize, to: usize| -> Vec<f64> {
-        values.iter().flat_map(|row| row.iter().skip(from.saturating_sub(1)).take(to.saturating_sub(from))).copied().collect()
+        values
+            .iter()
+            .flat_map(|row| row.iter().skip(from.saturating_sub(1)).take(to.saturating_sub(from)))
+            .copied()
+            .collect()
     };
     let words = octaves
         .iter()
@@ -179,13 +185,13 @@ fn repeats(observations: &[Observation], noise: f64) -> Vec<Anomaly> {
             continue;
         };
         let other = &observations[before];
-        let differences: Vec<f64> = (1..observation.tokens.len())
-            .filter_map(|i| Some(observation.at(i)? - other.at(i)?))
-            .collect();
+        let differences: Vec<f64> =
+            (1..observation.tokens.len()).filter_map(|i| Some(observation.at(i)? - other.at(i)?)).collect();
         if largest(&differences) <= BEYOND * 1.5 * noise || rms(&differences) <= 2.0 * noise {
             continue;
         }
-        let long = observations[before + 1..index].iter().any(|between| between.tokens.len() > observation.tokens.len());
+        let long =
+            observations[before + 1..index].iter().any(|between| between.tokens.len() > observation.tokens.len());
         let shape = match () {
             () if observation.phase() != other.phase() => Shape::CacheOnly,
             () if shared(observations, index) != shared(observations, before) => Shape::BatchOnly,
@@ -252,9 +258,11 @@ mod tests {
         let bad = || row(30, 10, |_| 0.4);
         let decode = [plain(), request(30, 300, Phase::Decode, None, 0.0)];
         assert_eq!(shapes(&decode, &[good(), bad()]), [(Shape::CacheOnly, Some(10))]);
-        let batch = [plain(), request(30, 300, Phase::Prefill, Some(1), 0.0), request(40, 500, Phase::Prefill, Some(1), 0.0)];
+        let batch =
+            [plain(), request(30, 300, Phase::Prefill, Some(1), 0.0), request(40, 500, Phase::Prefill, Some(1), 0.0)];
         assert_eq!(shapes(&batch, &[good(), bad(), row(40, 999, |_| 0.0)]), [(Shape::BatchOnly, Some(10))]);
-        let order = [plain(), request(100, 300, Phase::Prefill, None, 0.0), request(30, 500, Phase::Prefill, None, 0.0)];
+        let order =
+            [plain(), request(100, 300, Phase::Prefill, None, 0.0), request(30, 500, Phase::Prefill, None, 0.0)];
         assert_eq!(shapes(&order, &[good(), row(100, 999, |_| 0.0), bad()]), [(Shape::OrderOnly, Some(10))]);
     }
 

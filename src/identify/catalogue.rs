@@ -102,7 +102,11 @@ fn alike(one: &Mechanism, other: &Mechanism) -> bool {
     let (Some(a), Some(b)) = (rotation(one), rotation(other)) else { return one == other };
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
     let pairs = a.inverse_frequencies.iter().zip(&b.inverse_frequencies);
-    let turned = Rotation { inverse_frequencies: b.inverse_frequencies.clone(), attention_factor: b.attention_factor, ..a.clone() };
+    let turned = Rotation {
+        inverse_frequencies: b.inverse_frequencies.clone(),
+        attention_factor: b.attention_factor,
+        ..a.clone()
+    };
     // Everything but the numbers must be equal: the form, the pairing, the decay, the groups.
     let form = match (one, other) {
         (Mechanism::Group(a), Mechanism::Group(b)) => (a.group, a.window) == (b.group, b.window),

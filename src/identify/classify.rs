@@ -58,6 +58,8 @@ const KNOWN: f64 = 0.25;
 const SAME: f64 = 1e-3;
 /// Each thing that must be assumed beside method and factor counts like so much misfit.
 const ASSUMPTION: f64 = 4.0;
+/// A factor that is no multiple of a half counts like so much: the same spectrum often has several names.
+const UNEVEN: f64 = 5.0;
 /// The largest factor looked for.
 const LARGEST: f64 = 128.0;
 
@@ -81,12 +83,17 @@ pub(super) fn nearest(pairs: &[Logarithm], attention: Logarithm, heads: &HeadSha
         .filter_map(|name| AnyMethod::named(name))
         .flat_map(|method| variants(&method, pairs, heads))
         .map(|known| best_factor(known, pairs))
+        .enumerate()
+        // Of names for the same spectrum the first.
+        .map(|(place, known)| Known { assumptions: known.assumptions + 1e-6 * place as f64, ..known })
         .min_by(|a, b| (a.misfit + a.assumptions).total_cmp(&(b.misfit + b.assumptions)))?;
     let found = spectrum(&best.method, best.factor, &best.heads)?;
     let apart = |(i, pair): (usize, &Logarithm)| pair.value - found.inverse_frequencies[i].ln();
     let known = || pairs.iter().enumerate().filter(|(_, pair)| pair.error < KNOWN);
-    let differs: Vec<usize> =
-        known().filter(|&(i, pair)| apart((i, pair)).abs() > (3.5 * pair.error).max(10.0 * SAME)).map(|(i, _)| i).collect();
+    let differs: Vec<usize> = known()
+        .filter(|&(i, pair)| apart((i, pair)).abs() > (3.5 * pair.error).max(10.0 * SAME))
+        .map(|(i, _)| i)
+        .collect();
     let rest: Vec<f64> = known().filter(|(i, _)| !differs.contains(i)).map(apart).collect();
     Some(Nearest {
         method: best.method.name().to_owned(),
@@ -200,6 +207,9 @@ fn best_factor(mut known: Known, pairs: &[Logarithm]) -> Known {
         best = (round, at(round));
     }
     (known.factor, known.misfit) = best;
+    if known.factor != round {
+        known.assumptions += UNEVEN;
+    }
     if known.factor == 1.0 && known.method != AnyMethod::unscaled() {
         // The unscaled model under another name.
         known.assumptions += 0.1;

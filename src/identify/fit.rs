@@ -105,7 +105,9 @@ impl Problem<'_> {
             let slopes = self.derivatives(oracle, stage, &values, &left)?;
             let normal = Normal::of(&slopes, &left, &values, &anchor, self.noise);
             errors = normal.errors(left.len());
-            let Some((step, next)) = self.descend(oracle, stage, &normal, &values, &anchor, &mut damping)? else { break };
+            let Some((step, next)) = self.descend(oracle, stage, &normal, &values, &anchor, &mut damping)? else {
+                break;
+            };
             let done = step.iter().zip(&errors).all(|(step, error)| step.abs() < 0.05 * error);
             values.iter_mut().zip(&step).for_each(|(value, step)| *value += step);
             left = next;

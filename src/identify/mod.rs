@@ -147,13 +147,8 @@ impl<'a> Inquiry<'a> {
     /// The declared configuration under faults whose number the place where it fails suggests.
     fn at_onsets(&self, heads: &crate::positions::HeadShape) -> Vec<Group> {
         let trained = heads.trained.0;
-        let shapes = anomalies::find(
-            self.observations,
-            &self.whole.beginnings,
-            &self.declared_left,
-            self.found.noise,
-            trained,
-        );
+        let shapes =
+            anomalies::find(self.observations, &self.whole.beginnings, &self.declared_left, self.found.noise, trained);
         let mut groups = Groups::new(heads, self.observations);
         for fault in shapes.iter().flat_map(onsets::faults) {
             groups.add(self.declared.under(fault));

@@ -17,9 +17,9 @@ pub(super) fn faults(anomaly: &Anomaly) -> Vec<AnyFault> {
         (Shape::CacheOnly, at) => {
             let offsets = OFFSETS.map(|tokens| json!({ "decode_offset_by_one": { "tokens": tokens } }));
             let limits = at.into_iter().flat_map(around);
-            let evicted = limits.flat_map(|limit| COUNTS.map(|tokens| {
-                json!({ "evicted_first_tokens": { "tokens": tokens, "limit": limit } })
-            }));
+            let evicted = limits.flat_map(|limit| {
+                COUNTS.map(|tokens| json!({ "evicted_first_tokens": { "tokens": tokens, "limit": limit } }))
+            });
             let bits = (2..=8).map(|bits| json!({ "quantised_cache": { "bits": bits } }));
             offsets.chain(evicted).chain(bits).collect()
         }

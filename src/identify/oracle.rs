@@ -49,8 +49,7 @@ impl Candidate {
     /// # Errors
     /// [`FaultError`] where method or fault do not fit the heads.
     pub fn injected(&self, heads: &HeadShape) -> Result<Injected, FaultError> {
-        let setting =
-            Setting { method: self.method.clone(), factor: self.factor, heads: heads.clone(), window: None };
+        let setting = Setting { method: self.method.clone(), factor: self.factor, heads: heads.clone(), window: None };
         Injected::new(setting, &self.faults)
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::oracle::{Oracle, Hypothesis, Prompt};
+use super::oracle::{Hypothesis, Oracle, Prompt};
 use crate::observed::{Observation, Phase};
 use crate::subject::SubjectError;
 
@@ -164,7 +164,7 @@ mod tests {
     fn plain_requests_come_first_and_repeats_add_nothing() {
         let mut file = vec![request(0, 8, Phase::Decode, None), request(50, 8, Phase::Prefill, Some(1))];
         file.push(request(100, 8, Phase::Prefill, Some(1)));
-        file.extend(vec![request(150, 8, Phase::Prefill, Some(2)); 3]);
+        file.extend(vec![request(150, 8, Phase::Prefill, None); 3]);
         assert_eq!(preferred(&file), [3, 4, 5, 0, 1, 2]);
         let first = &stages(&file, 2_048)[0].beginnings;
         assert_eq!(first.iter().map(|b| b.request).collect::<Vec<_>>(), [0, 1, 2, 3]);

@@ -106,11 +106,8 @@ fn report(fitted: &Fitted, heads: &HeadShape) -> Recovered {
     let mut recovered = Recovered { length: fitted.length, rms: fitted.rms, n: fitted.n, ..Recovered::default() };
     let (mut pairs, mut attention) = (Vec::new(), None);
     for ((kind, &value), &error) in fitted.coordinates.kinds.iter().zip(&fitted.values).zip(&fitted.errors) {
-        let interval = if kind.is_logarithm() {
-            Interval::of_logarithm(value, error)
-        } else {
-            Interval::of_nats(value, error)
-        };
+        let interval =
+            if kind.is_logarithm() { Interval::of_logarithm(value, error) } else { Interval::of_nats(value, error) };
         match kind {
             Kind::Frequency(_) => {
                 recovered.inverse_frequencies.push(interval);

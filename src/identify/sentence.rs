@@ -59,11 +59,9 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
                 words(nearest),
                 beyond(found)
             ),
-            None => format!(
-                "The engine does not run {declared} ({:.3} nats rms off){}.",
-                found.declared.rms,
-                beyond(found)
-            ),
+            None => {
+                format!("The engine does not run {declared} ({:.3} nats rms off){}.", found.declared.rms, beyond(found))
+            }
         },
     }
 }
@@ -91,7 +89,8 @@ fn spectrum_is_declared(found: &Identification) -> bool {
 /// What is nearest, in words.
 fn words(nearest: &Nearest) -> String {
     let trained = nearest.trained.map(|trained| format!(", trained length {trained}")).unwrap_or_default();
-    let mut text = format!("is nearest to {} x{:.4} (base {:.0}{trained})", nearest.method, nearest.factor, nearest.base);
+    let mut text =
+        format!("is nearest to {} x{:.4} (base {:.0}{trained})", nearest.method, nearest.factor, nearest.base);
     match nearest.differs.as_slice() {
         [] => {}
         [one] => text.push_str(&format!(", pair {one} differs")),

@@ -148,8 +148,7 @@ mod tests {
     /// Requests of 8 tokens, what a replay says of them, and what was observed.
     fn case(observed: impl Fn(usize, usize, f64) -> f64, dtype: &str) -> (WeightsCheck, f64) {
         let mut random = Random::new(5);
-        let replayed: Vec<Vec<f64>> =
-            (0..20).map(|_| (0..7).map(|_| -8.0 * random.uniform()).collect()).collect();
+        let replayed: Vec<Vec<f64>> = (0..20).map(|_| (0..7).map(|_| -8.0 * random.uniform()).collect()).collect();
         let observations: Vec<Observation> = (0..20)
             .map(|i| Observation {
                 tokens: (0..8).map(|k| (i * 8 + k) as u32).collect(),
@@ -182,7 +181,10 @@ mod tests {
         let near = case(|i, k, value| value + 0.1 * f64::from(u8::from((i + k) % 2 == 0)), "float32").0;
         assert_eq!(near.weights, Weights::Close);
         // As an engine in bfloat16 half of that would be rounding.
-        assert_eq!(case(|i, k, value| value + 0.05 * f64::from(u8::from((i + k) % 2 == 0)), "bfloat16").0.weights, Weights::Same);
+        assert_eq!(
+            case(|i, k, value| value + 0.05 * f64::from(u8::from((i + k) % 2 == 0)), "bfloat16").0.weights,
+            Weights::Same
+        );
         let other = case(|i, k, _| -(((i * 31 + k * 17) % 11) as f64), "float32").0;
         assert_eq!(other.weights, Weights::Other);
     }
@@ -190,13 +192,9 @@ mod tests {
     #[test]
     fn values_beside_the_wrong_tokens_are_noticed() {
         let mut random = Random::new(5);
-        let replayed: Vec<Vec<f64>> =
-            (0..20).map(|_| (0..7).map(|_| -8.0 * random.uniform()).collect()).collect();
+        let replayed: Vec<Vec<f64>> = (0..20).map(|_| (0..7).map(|_| -8.0 * random.uniform()).collect()).collect();
         let rows = replayed.clone();
         assert_eq!(case(move |i, k, _| rows[19 - i][k], "float32").0.weights, Weights::Misplaced);
-        assert_eq!(
-            case(move |i, k, _| replayed[i][(k + 1) % 7], "float32").0.weights,
-            Weights::Misplaced
-        );
+        assert_eq!(case(move |i, k, _| replayed[i][(k + 1) % 7], "float32").0.weights, Weights::Misplaced);
     }
 }

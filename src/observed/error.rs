@@ -74,7 +74,9 @@ pub enum Problem {
         at: Option<usize>,
     },
     /// A value is above 0.
-    #[error("the log-probability of token {at} is {value}, above 0\nhint: natural logarithms of probabilities are needed")]
+    #[error(
+        "the log-probability of token {at} is {value}, above 0\nhint: natural logarithms of probabilities are needed"
+    )]
     Positive {
         /// Its index.
         at: usize,

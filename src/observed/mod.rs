@@ -124,7 +124,8 @@ pub fn read(path: &Path, vocabulary: usize) -> Result<Vec<Observation>, Observed
 
 fn parse(line: &str, last: bool) -> Result<Observation, Problem> {
     serde_json::from_str(line).map_err(|error| {
-        if line.contains("NaN") || line.contains("Infinity") {
+        let beyond = error.to_string().contains("out of range");
+        if beyond || line.contains("NaN") || line.contains("Infinity") {
             Problem::NotFinite { at: None }
         } else if error.is_eof() && last {
             Problem::CutOff

@@ -171,7 +171,8 @@ fn log_probabilities(
 ) -> Result<Vec<Vec<f64>>, ReplayError> {
     let (batch, length) = (rows.len() as i64, rows.first().map_or(0, |row| row.len()) as i64);
     let vocabulary = checkpoint.config.architecture.vocabulary;
-    if let Some(&&token) = rows.iter().flat_map(|row| row.iter()).collect::<Vec<_>>().iter().find(|t| ***t as usize >= vocabulary)
+    if let Some(&&token) =
+        rows.iter().flat_map(|row| row.iter()).collect::<Vec<_>>().iter().find(|t| ***t as usize >= vocabulary)
     {
         return Err(ReplayError::Token { token, vocabulary });
     }
@@ -181,8 +182,7 @@ fn log_probabilities(
     let run = Run::alone(0, length as usize - 1);
     let positions = Positions::new(mechanism, run, learned, checkpoint.kind, checkpoint.device)?;
     let hidden_btm = checkpoint.hidden(&tokens_bt.f_narrow(1, 0, length - 1)?, &positions, None, None)?;
-    let (hidden_nm, next_n) =
-        (hidden_btm.f_flatten(0, 1)?, tokens_bt.f_narrow(1, 1, length - 1)?.f_reshape([-1])?);
+    let (hidden_nm, next_n) = (hidden_btm.f_flatten(0, 1)?, tokens_bt.f_narrow(1, 1, length - 1)?.f_reshape([-1])?);
     let (all, most) = (next_n.size()[0], (BLOCK_ELEMENTS / 2 / vocabulary.max(1)).max(1) as i64);
     let mut flat: Vec<f64> = Vec::with_capacity(all as usize);
     let mut start = 0;

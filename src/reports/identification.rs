@@ -107,7 +107,8 @@ fn spectra(found: &Identification, declared: &Candidate, heads: &HeadShape) -> V
             spectra.extend(stretches.map(|stretches| Spectrum::known(&name, Role::Known, stretches.into_iter())));
         }
         let pairs = recovered.inverse_frequencies.iter().zip(&trained).enumerate();
-        let points = pairs.filter_map(|(pair, (interval, trained))| Some((pair, slowed(*interval, *trained, recovered.n)?)));
+        let points =
+            pairs.filter_map(|(pair, (interval, trained))| Some((pair, slowed(*interval, *trained, recovered.n)?)));
         spectra.push(Spectrum { name: "recovered".to_owned(), role: Role::Running, pairs: points.collect() });
     }
     spectra
@@ -192,7 +193,9 @@ fn excluded(document: &mut Document, found: &Identification) {
     let rows = found
         .excluded
         .iter()
-        .map(|other| vec![text(other.label.as_str()), number(format!("{:.1e}", other.rms)), number(other.n.to_string())])
+        .map(|other| {
+            vec![text(other.label.as_str()), number(format!("{:.1e}", other.rms)), number(other.n.to_string())]
+        })
         .collect();
     document.blocks.push(table("What was excluded", &["configuration", "rms, nats", "n"], rows));
 }

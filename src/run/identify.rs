@@ -36,8 +36,7 @@ pub fn identify(
 ) -> anyhow::Result<(Identification, PathBuf)> {
     let observations = observed::read(&inquiry.observed, vocabulary)?;
     let mut oracle = examine(identify::precision(&observations))?;
-    let question =
-        Question { observations: &observations, declared: inquiry.declared.clone(), budget: inquiry.budget };
+    let question = Question { observations: &observations, declared: inquiry.declared.clone(), budget: inquiry.budget };
     let found = identify::identify(oracle.as_mut(), &question)?;
     let stem = inquiry.observed.file_stem().unwrap_or_default();
     let dir = inquiry.out.clone().unwrap_or_else(|| Path::new("reports/identify").join(stem));

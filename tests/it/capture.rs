@@ -22,7 +22,11 @@ fn answer(tokens: &[u64]) -> Vec<Value> {
 
 fn prompts(body: &Value) -> Vec<Vec<u64>> {
     let list = body["prompt"].as_array().unwrap();
-    if list[0].is_array() { serde_json::from_value(body["prompt"].clone()).unwrap() } else { vec![serde_json::from_value(body["prompt"].clone()).unwrap()] }
+    if list[0].is_array() {
+        serde_json::from_value(body["prompt"].clone()).unwrap()
+    } else {
+        vec![serde_json::from_value(body["prompt"].clone()).unwrap()]
+    }
 }
 
 /// Status and answer of a server of that dialect; the longest prompt that it takes is 64 tokens.
@@ -122,10 +126,8 @@ fn record(dialect: Dialect, sent: &[Sent]) -> (Vec<Observation>, Vec<String>) {
 
 #[test]
 fn each_dialect_is_found_and_its_values_stand_beside_their_tokens() {
-    let sent = [
-        Sent { prompts: vec![vec![3, 1, 4, 1, 5]] },
-        Sent { prompts: vec![vec![9, 2, 6], vec![5, 3, 5, 8, 9]] },
-    ];
+    let sent =
+        [Sent { prompts: vec![vec![3, 1, 4, 1, 5]] }, Sent { prompts: vec![vec![9, 2, 6], vec![5, 3, 5, 8, 9]] }];
     for dialect in Dialect::ALL {
         let sent = if dialect == Dialect::Vllm { &sent[..] } else { &sent[..1] };
         let (recorded, notes) = record(dialect, sent);

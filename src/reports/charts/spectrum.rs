@@ -57,12 +57,8 @@ pub(in crate::reports) fn figure(spectra: &[Spectrum]) -> Result<Option<Figure>,
     let (low, high) = values().fold((1.0_f64, 1.0_f64), |(low, high), value| (low.min(value), high.max(value)));
     let scale = Scale { low: low / 1.3, high: high * 1.3, logarithmic: true, number: |x| format!("{x}") };
     let ticks = (0..=last).step_by(last.div_ceil(8)).map(|pair| (pair as f64, pair.to_string())).collect();
-    let axis = Axis {
-        title: "pair of dimensions, fastest first".to_owned(),
-        ends: (0.0, last as f64),
-        ticks,
-        mark: None,
-    };
+    let axis =
+        Axis { title: "pair of dimensions, fastest first".to_owned(), ends: (0.0, last as f64), ticks, mark: None };
     let names = spectra.iter().map(|spectrum| spectrum.name.as_str()).collect::<Vec<_>>().join(", ");
     let alt = format!("By how much each rotating pair is slower than trained: {names}.");
     let panel = Panel {
@@ -75,9 +71,10 @@ pub(in crate::reports) fn figure(spectra: &[Spectrum]) -> Result<Option<Figure>,
     Ok(Some(Figure {
         name: "spectrum".to_owned(),
         title: "The spectrum that the engine runs".to_owned(),
-        caption: "The thick line is what the engine runs, the dashed one what was declared; the band is the 95 % interval, \
+        caption:
+            "The thick line is what the engine runs, the dashed one what was declared; the band is the 95 % interval, \
                   and a pair without a point is not identifiable from these prompts."
-            .to_owned(),
+                .to_owned(),
         alt,
         svg: drawing.wide,
         narrow: drawing.narrow,

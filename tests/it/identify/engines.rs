@@ -18,8 +18,7 @@ fn examine(checkpoint: &str, file: &Path) -> Identification {
     let observations = observed::read(file, checkpoint.config.architecture.vocabulary).unwrap();
     let (method, factor) = checkpoint.config.declared.clone();
     let mut oracle = Examined::new(&checkpoint, precision(&observations)).unwrap();
-    let question =
-        Question { observations: &observations, declared: Candidate::healthy(method, factor), budget: None };
+    let question = Question { observations: &observations, declared: Candidate::healthy(method, factor), budget: None };
     identify(&mut oracle, &question).unwrap()
 }
 

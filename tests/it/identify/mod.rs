@@ -21,7 +21,11 @@ fn candidate(method: &str, factor: f64) -> Candidate {
 fn running(toy: &Toy, candidate: &Candidate) -> impl Fn(usize) -> Configuration {
     use gyro::identify::Oracle;
     let injected = candidate.injected(toy.heads()).unwrap();
-    move |length| Configuration { mechanism: injected.mechanism(Tokens(length)).unwrap(), learned: None, temperature: 1.0 }
+    move |length| Configuration {
+        mechanism: injected.mechanism(Tokens(length)).unwrap(),
+        learned: None,
+        temperature: 1.0,
+    }
 }
 
 fn ask(toy: &Toy, observations: &[Observation], declared: Candidate) -> Identification {
@@ -106,7 +110,9 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
             fits += 1;
             let intervals = inverse_frequencies.iter().copied().chain(attention_factor);
             for (interval, truth) in intervals.zip(frequencies.into_iter().chain([factor])) {
-                let (Some(point), Some(low), Some(high)) = (interval.point, interval.low, interval.high) else { continue };
+                let (Some(point), Some(low), Some(high)) = (interval.point, interval.low, interval.high) else {
+                    continue;
+                };
                 stated += 1;
                 covered += usize::from(low <= truth && truth <= high);
                 assert!((point / truth - 1.0).abs() < 0.02, "{case} at {noise}: {point} for {truth}");

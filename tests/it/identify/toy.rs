@@ -59,8 +59,17 @@ impl Toy {
     }
 
     /// Scores of one head by distance, for a query token and a key token.
-    fn score(&self, configuration: &Configuration, turns: &[Vec<(f64, f64)>], head: usize, q: usize, k: usize, d: usize) -> f64 {
-        let (query, key) = (&self.queries[q][head * HEAD_DIM..][..HEAD_DIM], &self.keys[k][head * HEAD_DIM..][..HEAD_DIM]);
+    fn score(
+        &self,
+        configuration: &Configuration,
+        turns: &[Vec<(f64, f64)>],
+        head: usize,
+        q: usize,
+        k: usize,
+        d: usize,
+    ) -> f64 {
+        let (query, key) =
+            (&self.queries[q][head * HEAD_DIM..][..HEAD_DIM], &self.keys[k][head * HEAD_DIM..][..HEAD_DIM]);
         let scale = configuration.temperature / (HEAD_DIM as f64).sqrt();
         let dot: f64 = query.iter().zip(key).map(|(q, k)| q * k).sum();
         match &configuration.mechanism {
@@ -182,7 +191,8 @@ impl Oracle for Toy {
         let at = |length: usize| match hypothesis {
             Hypothesis::Numbers(configuration) => Ok(configuration.clone()),
             Hypothesis::Named(candidate) => {
-                let injected = candidate.injected(&self.heads).map_err(|error| SubjectError::Engine(error.to_string()))?;
+                let injected =
+                    candidate.injected(&self.heads).map_err(|error| SubjectError::Engine(error.to_string()))?;
                 if !injected.execution().is_healthy() {
                     return Err(SubjectError::Engine("the toy has no execution".to_owned()));
                 }
