@@ -83,6 +83,11 @@ pub(super) fn nearest(pairs: &[Logarithm], attention: Logarithm, heads: &HeadSha
         .filter_map(|name| AnyMethod::named(name))
         .flat_map(|method| variants(&method, pairs, heads))
         .map(|known| best_factor(known, pairs))
+        .map(|known| {
+            let own = spectrum(&known.method, known.factor, &known.heads).map(|found| found.attention_factor);
+            let differs = own.is_none_or(|own| standing(attention, own) != Attention::Own);
+            Known { assumptions: known.assumptions + f64::from(u8::from(differs)), ..known }
+        })
         .enumerate()
         // Of names for the same spectrum the first.
         .map(|(place, known)| Known { assumptions: known.assumptions + 1e-6 * place as f64, ..known })
