@@ -18,7 +18,8 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Diagnose { scenario, out, engine, quick, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
-            let request = Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline };
+            let request =
+                Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline, found: None };
             diagnose(request, &engine, format)
         }
         Command::Report { run: dir, format } => show(&run::report(&dir)?, format),
@@ -96,6 +97,10 @@ fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Re
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
     let cache = Path::new("reports/adapted");
+    request.found = run::identified(&request.scenario, |checkpoint, precision| {
+        let checkpoint = crate::replay::Checkpoint::load(checkpoint, device)?;
+        Ok(Box::new(crate::replay::Examined::new(&checkpoint, precision)?))
+    })?;
     let finished =
         run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?))?;
     show(&finished, format)

@@ -9,6 +9,7 @@ mod identify;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;
 mod machine;
+mod observed;
 mod progress;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use crate::units::Seconds;
 pub use card::card;
 pub use documents::documents;
 pub use identify::{Inquiry, identify};
+pub use observed::{Found, identified};
 pub use progress::Progress;
 #[cfg(feature = "libtorch")]
 pub use progress::training_bar;
@@ -52,6 +54,8 @@ pub struct Request {
     pub resume: Resume,
     /// A baseline to compare with, beside the reference.
     pub baseline: Option<String>,
+    /// What the engine was found to run, where the scenario has its outputs.
+    pub found: Option<Found>,
 }
 
 /// A finished run.
@@ -97,6 +101,10 @@ pub fn diagnose<E: Engine>(
     if request.quick {
         scenario = scenario.quick();
     }
+    let meant = scenario.clone();
+    if let Some(found) = &request.found {
+        scenario = found.applied(scenario);
+    }
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let dir = folder_of(&scenario, request.out.as_deref());
     let (mut folder, done) = RunFolder::open(&dir, &identity.fingerprint(), request.resume)?;
@@ -107,7 +115,10 @@ pub fn diagnose<E: Engine>(
     progress.finish();
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
-    let findings = findings(&scenario, &cells, &provenance, request.baseline.as_deref())?;
+    let mut findings = findings(&scenario, &cells, &provenance, request.baseline.as_deref())?;
+    if let Some(found) = &request.found {
+        found.tell(&mut findings, &meant, &cells);
+    }
     let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance };
     for page in pages(&finished)? {
         folder.write(&page.path, &page.bytes)?;

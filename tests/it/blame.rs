@@ -60,6 +60,7 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         checkpoint: PathBuf::new(),
         checkpoints: BTreeMap::new(),
         candidates: None,
+        observed: None,
         adapted: vec![Tokens(0)],
         deployed_adapted: Tokens(0),
         adaptation: None,
