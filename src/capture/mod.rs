@@ -92,13 +92,8 @@ impl<'a> Server<'a> {
             let prompts: Vec<&[u32]> = sent.prompts.iter().map(Vec::as_slice).collect();
             match self.ask(&prompts) {
                 Ok(answers) => {
-                    recorded.extend(sent.prompts.iter().zip(answers).map(|(tokens, logprobs)| Observation {
-                        tokens: tokens.clone(),
-                        logprobs,
-                        phase: Some(self.dialect.phase()),
-                        batch: Some(number as u64),
-                        dtype: self.manner.dtype.clone(),
-                    }))
+                    let rows = sent.prompts.iter().zip(answers);
+                    recorded.extend(rows.map(|(tokens, logprobs)| self.row(number, tokens, logprobs)));
                 }
                 Err(error @ CaptureError::Refused { .. }) => {
                     let longest = prompts.iter().map(|prompt| prompt.len()).max().unwrap_or_default();
@@ -108,6 +103,16 @@ impl<'a> Server<'a> {
             }
         }
         if recorded.is_empty() { Err(CaptureError::NothingRecorded) } else { Ok(recorded) }
+    }
+
+    fn row(&self, batch: usize, tokens: &[u32], logprobs: Vec<Option<f32>>) -> Observation {
+        Observation {
+            tokens: tokens.to_vec(),
+            logprobs,
+            phase: Some(self.dialect.phase()),
+            batch: Some(batch as u64),
+            dtype: self.manner.dtype.clone(),
+        }
     }
 
     /// One request, sent again where the failure may pass.

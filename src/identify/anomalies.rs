@@ -84,7 +84,7 @@ pub(super) fn left(
     let plain: Vec<&Row<'_>> =
         rows.iter().filter(|row| row.phase == Phase::Prefill && !row.shared && !row.after_long).collect();
     let base = of(&plain, noise);
-    let groups: [(Shape, &str, &dyn Fn(&Row<'_>) -> bool); 3] = [
+    let groups: [(Shape, &str, Belongs<'_>); 3] = [
         (Shape::CacheOnly, "decoded token by token", &|row| row.phase == Phase::Decode && !row.shared),
         (Shape::BatchOnly, "served in a batch with others", &|row| row.shared),
         (Shape::OrderOnly, "served after a longer request", &|row| {
@@ -113,6 +113,9 @@ pub(super) fn left(
     found.extend(over_positions(&over, noise));
     found
 }
+
+/// Whether a row is one of a group.
+type Belongs<'a> = &'a dyn Fn(&Row<'_>) -> bool;
 
 struct Row<'a> {
     phase: Phase,

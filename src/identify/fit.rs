@@ -50,6 +50,9 @@ impl Fitted {
     }
 }
 
+/// A step of the coordinates, and what is left after it.
+type Descent = (Vec<f64>, Vec<f64>);
+
 /// What is fitted to.
 pub(super) struct Problem<'a> {
     pub(super) observations: &'a [Observation],
@@ -134,7 +137,7 @@ impl Problem<'_> {
         values: &[f64],
         anchor: &[f64],
         damping: &mut f64,
-    ) -> Result<Option<(Vec<f64>, Vec<f64>)>, SubjectError> {
+    ) -> Result<Option<Descent>, SubjectError> {
         for _ in 0..8 {
             if let Some(mut step) = normal.step(*damping) {
                 for (step, kind) in step.iter_mut().zip(&self.coordinates.kinds) {

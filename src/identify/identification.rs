@@ -97,7 +97,7 @@ impl Interval {
     pub fn of_nats(value: f64, error: f64) -> Self {
         let half = QUANTILE * error;
         let known = half <= IDENTIFIED_NATS;
-        Self { point: known.then_some(value), low: known.then(|| value - half), high: known.then(|| value + half) }
+        Self { point: known.then_some(value), low: known.then_some(value - half), high: known.then_some(value + half) }
     }
 }
 

@@ -166,7 +166,9 @@ impl<'a> Inquiry<'a> {
         for standing in search.alive.iter().chain(&search.excluded).filter(|standing| standing.group.is_plain()) {
             self.near.push(standing.group.name().clone());
         }
-        search.excluded.iter().for_each(|standing| self.exclude(standing));
+        for standing in &search.excluded {
+            self.exclude(standing);
+        }
         let alive = search.alive.into_iter().map(|standing| standing.group);
         self.agreeing_whole(alive.chain::<Vec<Group>>(company).collect())
     }
@@ -229,7 +231,9 @@ impl<'a> Inquiry<'a> {
         });
         let good = |standing: &Standing| smaller(&best, &standing.residuals.concat()) < BETTER;
         let chosen = agree.remove(agree.iter().position(good)?);
-        agree.iter().for_each(|standing| self.exclude(standing));
+        for standing in &agree {
+            self.exclude(standing);
+        }
         Some(chosen)
     }
 

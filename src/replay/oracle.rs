@@ -46,35 +46,13 @@ impl Examined {
         self.exact.as_ref().unwrap_or(&self.checkpoint)
     }
 
-    /// Prompts under mechanisms of their own; those with the same mechanism and length go together.
-    fn by_numbers(
-        &self,
-        checkpoint: &Checkpoint,
-        mechanisms: &[Mechanism],
-        prompts: &[Prompt<'_>],
-    ) -> Result<Vec<Vec<f64>>, ReplayError> {
-        let mut answers = vec![Vec::new(); prompts.len()];
-        let mut open: Vec<usize> = (0..prompts.len()).filter(|&i| prompts[i].upto > 1).collect();
-        while let Some(&first) = open.first() {
-            let fits = |i: usize| prompts[i].upto == prompts[first].upto && mechanisms[i] == mechanisms[first];
-            let most = (BATCH_TOKENS / prompts[first].upto).max(1);
-            let batch: Vec<usize> = open.iter().copied().filter(|&i| fits(i)).take(most).collect();
-            open.retain(|i| !batch.contains(i));
-            let rows: Vec<&[u32]> = batch.iter().map(|&i| &prompts[i].tokens[..prompts[i].upto]).collect();
-            for (i, answer) in batch.iter().zip(log_probabilities(checkpoint, &mechanisms[first], &rows)?) {
-                answers[*i] = answer;
-            }
-        }
-        Ok(answers)
-    }
-
     fn answers(&self, hypothesis: Hypothesis<'_>, prompts: &[Prompt<'_>]) -> Result<Vec<Vec<f64>>, ReplayError> {
         let _no_grad = tch::no_grad_guard();
         match hypothesis {
             Hypothesis::Named(candidate) => self.named(candidate, prompts),
             Hypothesis::Numbers(configuration) => {
                 let altered = self.weights().under(configuration)?;
-                self.by_numbers(&altered, &vec![configuration.mechanism.clone(); prompts.len()], prompts)
+                by_numbers(&altered, &vec![configuration.mechanism.clone(); prompts.len()], prompts)
             }
         }
     }
@@ -88,7 +66,7 @@ impl Examined {
         }
         let at = |prompt: &Prompt<'_>| injected.mechanism(Tokens(prompt.tokens.len()));
         let mechanisms = prompts.iter().map(at).collect::<Result<Vec<_>, _>>()?;
-        self.by_numbers(self.weights(), &mechanisms, prompts)
+        by_numbers(self.weights(), &mechanisms, prompts)
     }
 
     /// Prompts in their order through a fresh engine that keeps its state; those of one batch together.
@@ -161,6 +139,27 @@ impl Checkpoint {
         }
         Ok(altered)
     }
+}
+
+/// Prompts under mechanisms of their own; those with the same mechanism and length go together.
+fn by_numbers(
+    checkpoint: &Checkpoint,
+    mechanisms: &[Mechanism],
+    prompts: &[Prompt<'_>],
+) -> Result<Vec<Vec<f64>>, ReplayError> {
+    let mut answers = vec![Vec::new(); prompts.len()];
+    let mut open: Vec<usize> = (0..prompts.len()).filter(|&i| prompts[i].upto > 1).collect();
+    while let Some(&first) = open.first() {
+        let fits = |i: usize| prompts[i].upto == prompts[first].upto && mechanisms[i] == mechanisms[first];
+        let most = (BATCH_TOKENS / prompts[first].upto).max(1);
+        let batch: Vec<usize> = open.iter().copied().filter(|&i| fits(i)).take(most).collect();
+        open.retain(|i| !batch.contains(i));
+        let rows: Vec<&[u32]> = batch.iter().map(|&i| &prompts[i].tokens[..prompts[i].upto]).collect();
+        for (i, answer) in batch.iter().zip(log_probabilities(checkpoint, &mechanisms[first], &rows)?) {
+            answers[*i] = answer;
+        }
+    }
+    Ok(answers)
 }
 
 /// Log-probabilities of the tokens after the first of rows of equal length, `[rows][length - 1]`.
