@@ -158,6 +158,8 @@ pub(super) struct Search {
     pub(super) alive: Vec<Standing>,
     /// Do not, those that lasted longest first, then the nearest.
     pub(super) excluded: Vec<Standing>,
+    /// Whether the time was up before every group had been asked.
+    pub(super) cut_short: bool,
 }
 
 /// Runs every group over the stages while there is time; a group that does not agree is not asked again.
@@ -174,11 +176,20 @@ pub(super) fn search(
     let mut search = Search::default();
     for stage in stages {
         let tokens: usize = stage.beginnings.iter().map(|beginning| beginning.upto).sum();
-        if groups.is_empty() || !search.alive.is_empty() && !oracle.affords(tokens * groups.len()) {
+        if groups.is_empty() {
+            break;
+        }
+        if !search.alive.is_empty() && !oracle.affords(tokens * groups.len()) {
+            search.cut_short = true;
             break;
         }
         let mut standings = Vec::with_capacity(groups.len());
-        for group in std::mem::take(&mut groups) {
+        for (asked, group) in std::mem::take(&mut groups).into_iter().enumerate() {
+            // The first is asked whatever the time: a search without any answer says nothing.
+            if asked > 0 && !oracle.affords(tokens) {
+                search.cut_short = true;
+                break;
+            }
             match Standing::of(oracle, group, observations, stage) {
                 Ok(standing) => standings.push(standing),
                 Err(SubjectError::Engine(_)) => {}

@@ -19,6 +19,8 @@ use crate::subject::SubjectError;
 const STEP: f64 = 0.7;
 /// Iterations of one stage.
 const ITERATIONS: usize = 16;
+/// A step leads down well where it lowers the residual to less than this part.
+const WELL: f64 = 0.7;
 /// How far from the start an unknown is thought to lie: what no token shows stays there.
 const PRIOR: f64 = 2.0;
 /// A step of a pair's logarithm turns the end of the beginning by so many radians: exact and rounded oracles.
@@ -104,8 +106,13 @@ impl Problem<'_> {
         let mut left = self.left(oracle, stage, &values)?;
         let mut damping = 1e-3;
         let mut errors = vec![f64::INFINITY; values.len()];
+        let rounded = oracle.resolution() > super::EXACT;
+        let mut kept: Option<Vec<Option<Vec<f64>>>> = None;
         for _ in 0..ITERATIONS {
-            let slopes = self.derivatives(oracle, stage, &values, &left)?;
+            let slopes = match kept.take() {
+                Some(kept) => kept,
+                None => self.derivatives(oracle, stage, &values, &left)?,
+            };
             let normal = Normal::of(&slopes, &left, &values, &anchor, self.noise);
             errors = normal.errors(left.len());
             let Some((step, next)) = self.descend(oracle, stage, &normal, &values, &anchor, &mut damping)? else {
@@ -113,8 +120,13 @@ impl Problem<'_> {
             };
             let done = step.iter().zip(&errors).all(|(step, error)| step.abs() < 0.05 * error);
             values.iter_mut().zip(&step).for_each(|(value, step)| *value += step);
+            // Where a replay is dear, derivatives serve again, corrected, for as long as they lead down well.
+            let well = rms(&next) < WELL * rms(&left);
+            if rounded && well {
+                kept = Some(corrected(slopes, &step, &left, &next));
+            }
             left = next;
-            if done {
+            if done || rounded && !well && rms(&left) <= super::CLOSE * self.noise {
                 break;
             }
         }
@@ -164,7 +176,7 @@ impl Problem<'_> {
         values: &[f64],
         left: &[f64],
     ) -> Result<Vec<Option<Vec<f64>>>, SubjectError> {
-        let exact = usize::from(oracle.resolution() > 1e-8);
+        let exact = usize::from(oracle.resolution() > super::EXACT);
         let longest = stage.beginnings.iter().map(|beginning| beginning.upto).max().unwrap_or(1) as f64;
         let mut columns = Vec::with_capacity(values.len());
         for (index, kind) in self.coordinates.kinds.iter().enumerate() {
@@ -186,6 +198,24 @@ impl Problem<'_> {
         }
         Ok(columns)
     }
+}
+
+/// Derivatives after a step, corrected by what the step did (Broyden 1965).
+fn corrected(mut slopes: Vec<Option<Vec<f64>>>, step: &[f64], before: &[f64], after: &[f64]) -> Vec<Option<Vec<f64>>> {
+    let length: f64 = step.iter().map(|step| step * step).sum();
+    if length == 0.0 {
+        return slopes;
+    }
+    let mut surprise: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+    for (column, step) in slopes.iter().zip(step) {
+        let expected = column.iter().flatten();
+        surprise.iter_mut().zip(expected).for_each(|(surprise, slope)| *surprise -= slope * step);
+    }
+    for (column, step) in slopes.iter_mut().zip(step) {
+        let values = column.iter_mut().flatten();
+        values.zip(&surprise).for_each(|(slope, surprise)| *slope += surprise * step / length);
+    }
+    slopes
 }
 
 /// The normal equations of one iteration.
@@ -246,5 +276,26 @@ impl Normal {
         let free = n.saturating_sub(self.gradient.len()).max(1) as f64;
         let Some(triangle) = Triangle::of(&self.matrix) else { return vec![f64::INFINITY; self.gradient.len()] };
         triangle.inverse_diagonal().into_iter().map(|inverse| (inverse * self.squares / free).sqrt()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn corrected_derivatives_explain_the_step_that_was_made() {
+        let slopes = vec![Some(vec![1.0, 2.0]), None, Some(vec![0.5, -1.0])];
+        let (before, after) = ([0.3, 0.1], [0.9, -0.4]);
+        let step = [0.2, 0.0, 0.4];
+        let made = corrected(slopes, &step, &before, &after);
+        for row in 0..2 {
+            let told: f64 = made.iter().zip(step).filter_map(|(column, step)| Some(column.as_ref()?[row] * step)).sum();
+            assert!((told - (after[row] - before[row])).abs() < 1e-12, "{told}");
+        }
+        assert!(made[1].is_none());
+        assert_eq!(corrected(vec![Some(vec![1.0])], &[0.0], &[1.0], &[2.0])[0].as_ref().unwrap(), &[1.0]);
     }
 }

@@ -50,6 +50,8 @@ pub struct Question<'a> {
 
 /// The longest beginning of a request that a spectrum is recovered from.
 const LONGEST: usize = 2_048;
+/// A replay that resolves less than this, in nats, is one of a small checkpoint in double precision.
+const EXACT: f64 = 1e-8;
 /// Student's statistic from which on one configuration fits better than another beyond doubt.
 const BETTER: f64 = 5.0;
 /// A residual up to so many times the noise is nothing but noise.
@@ -159,7 +161,7 @@ impl<'a> Inquiry<'a> {
     /// Runs groups over beginnings, then those that agree over whole requests, and returns those that agree there too.
     fn agreeing(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
         let noise = self.found.noise;
-        let taste = self.stages.first().map(prompts::taste);
+        let taste = self.stages.first().map(|stage| prompts::taste(stage, self.oracle.resolution() > EXACT));
         let stages: Vec<Stage> = taste.into_iter().chain(self.stages.iter().cloned()).collect();
         let (company, local) = groups.into_iter().partition(Group::needs_company);
         let search = catalogue::search(&mut self.oracle, local, self.observations, &stages, noise)?;
@@ -169,6 +171,7 @@ impl<'a> Inquiry<'a> {
         for standing in &search.excluded {
             self.exclude(standing);
         }
+        self.found.cut_short |= search.cut_short;
         let alive = search.alive.into_iter().map(|standing| standing.group);
         self.agreeing_whole(alive.chain::<Vec<Group>>(company).collect())
     }
@@ -177,8 +180,8 @@ impl<'a> Inquiry<'a> {
     fn agreeing_whole(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
         let noise = self.found.noise;
         let mut agree: Vec<Standing> = Vec::new();
-        for group in groups {
-            if !self.oracle.affords(self.whole.values()) && !agree.is_empty() {
+        for (asked, group) in groups.into_iter().enumerate() {
+            if asked > 0 && !self.oracle.affords(self.whole.values()) {
                 self.found.cut_short = true;
                 break;
             }

@@ -18,6 +18,8 @@ const STAGE_TOKENS: usize = 2_048;
 
 /// Requests of a taste.
 const TASTE: usize = 6;
+/// Requests of a taste where a replay is dear.
+const TASTE_OF_DEAR: usize = 2;
 
 /// The beginning of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +91,23 @@ pub(super) fn stages(observations: &[Observation], longest: usize) -> Vec<Stage>
     }
 }
 
-/// A taste of a stage: few requests, enough to exclude what is far off.
-pub(super) fn taste(stage: &Stage) -> Stage {
-    Stage { length: stage.length, beginnings: stage.beginnings.iter().take(TASTE).copied().collect() }
+/// A taste of a stage: few requests, enough to exclude what is far off; fewer where a replay is dear.
+pub(super) fn taste(stage: &Stage, dear: bool) -> Stage {
+    let most = if dear { TASTE_OF_DEAR } else { TASTE };
+    Stage { length: stage.length, beginnings: stage.beginnings.iter().take(most).copied().collect() }
+}
+
+/// The longest beginnings of a stage, as many as hold so many values.
+pub(super) fn thinned(stage: &Stage, values: usize) -> Stage {
+    let mut beginnings = stage.beginnings.clone();
+    beginnings.sort_by_key(|beginning| std::cmp::Reverse(beginning.upto));
+    let mut held = 0;
+    beginnings.retain(|beginning| {
+        let wanted = held < values;
+        held += if wanted { beginning.upto - 1 } else { 0 };
+        wanted
+    });
+    Stage { length: stage.length, beginnings }
 }
 
 /// Every request as a whole.
@@ -152,6 +168,21 @@ mod tests {
         assert_eq!(stages[2].beginnings.iter().filter(|b| b.upto == 32).count(), 3);
         assert_eq!(stages[2].beginnings.len(), 51);
         assert_eq!(stages[0].values(), 48 * 7);
+    }
+
+    #[test]
+    fn a_thinned_stage_keeps_its_longest_beginnings() {
+        let stage = Stage {
+            length: 16,
+            beginnings: [8, 16, 8, 16]
+                .into_iter()
+                .enumerate()
+                .map(|(request, upto)| Beginning { request, upto })
+                .collect(),
+        };
+        let kept = |values| thinned(&stage, values).beginnings.iter().map(|b| b.request).collect::<Vec<_>>();
+        assert_eq!((kept(10), kept(16), kept(31), kept(1_000)), (vec![1], vec![1, 3], vec![1, 3, 0], vec![1, 3, 0, 2]));
+        assert_eq!(taste(&stage, true).beginnings.len(), 2);
     }
 
     #[test]

@@ -5,11 +5,13 @@ use super::coordinates::Kind;
 use super::fit::{Fitted, fit};
 use super::identification::{Interval, Recovered, Verdict};
 use super::oracle::{Candidate, Configuration, Hypothesis, Oracle};
-use super::{Attention, Inquiry, LONGEST, agreement, anomalies, bins, catalogue::Groups, prompts};
+use super::{Attention, EXACT, Inquiry, LONGEST, Stage, agreement, anomalies, bins, catalogue::Groups, prompts};
 use crate::positions::{AnyMethod, HeadShape};
 use crate::subject::SubjectError;
 use crate::units::{Stretch, Tokens};
 
+/// So many log-probabilities for each unknown where a replay is dear.
+const VALUES_FOR_EACH: usize = 8;
 /// So many of the nearest known configurations are tried as starts.
 const STARTS: usize = 3;
 
@@ -22,7 +24,7 @@ impl Inquiry<'_> {
                 break;
             }
             let configuration = Configuration { learned: self.oracle.learned(), ..start };
-            let short: Vec<_> = self.stages.iter().filter(|stage| stage.length <= LONGEST).cloned().collect();
+            let short = self.stages_of_a_fit(heads);
             let fitted = fit(&mut self.oracle, self.observations, &short, &configuration, self.found.noise)?;
             let Some(fitted) = fitted else { continue };
             let explains_all = short.last().is_some_and(|stage| stage.length == fitted.length);
@@ -55,6 +57,16 @@ impl Inquiry<'_> {
         self.found.verdict = Verdict::Other;
         self.found.recovered = Some(recovered);
         Ok(())
+    }
+
+    /// Beginnings for a fit: all of them, or, where a replay is dear, some for each unknown.
+    fn stages_of_a_fit(&self, heads: &HeadShape) -> Vec<Stage> {
+        let stages = self.stages.iter().filter(|stage| stage.length <= LONGEST);
+        if self.oracle.resolution() <= EXACT {
+            return stages.cloned().collect();
+        }
+        let unknowns = heads.rotary_dim / 2 + 1;
+        stages.map(|stage| prompts::thinned(stage, VALUES_FOR_EACH * unknowns)).collect()
     }
 
     /// Where the fit begins: the nearest known configurations, the unscaled model last.

@@ -10,7 +10,7 @@ use gyro::identify::{
 use gyro::observed::Observation;
 use gyro::positions::{AnyMethod, Bias, Buckets, Mechanism};
 use gyro::stats::random::Random;
-use gyro::units::{Stretch, Tokens};
+use gyro::units::{Seconds, Stretch, Tokens};
 use toy::{Toy, prompts};
 
 fn candidate(method: &str, factor: f64) -> Candidate {
@@ -81,6 +81,22 @@ fn two_hundred_engines_that_run_what_was_declared_are_never_called_otherwise() {
         assert_eq!(found.verdict, Verdict::AsDeclared, "{case}, {}: {}", declared.label(), found.sentence);
         assert!(found.declared.agrees && found.anomalies.is_empty());
     }
+}
+
+#[test]
+fn without_time_the_declared_configuration_is_judged_all_the_same() {
+    let toy = Toy::new(61, "rope", None);
+    let declared = candidate("yarn", 4.0);
+    let ask = |truth: &Candidate| {
+        let observations = toy.observe(&running(&toy, truth), &prompts(9), 1e-4, "float32", 4);
+        let budget = Some(Seconds(0.0));
+        let question = Question { observations: &observations, declared: declared.clone(), budget };
+        identify(&mut toy.clone(), &question).unwrap()
+    };
+    let found = ask(&declared);
+    assert!(found.cut_short && found.verdict == Verdict::AsDeclared, "{}", found.sentence);
+    let found = ask(&candidate("linear", 4.0));
+    assert!(found.cut_short && !found.declared.agrees && found.verdict != Verdict::AsDeclared, "{}", found.sentence);
 }
 
 /// A spectrum that is in no catalogue.
