@@ -2,8 +2,10 @@
 
 mod audit;
 mod baseline;
+mod capture;
 mod commands;
 mod explain;
+mod identify;
 mod list;
 
 use std::path::PathBuf;
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::run::PhaseArgument;
+use crate::observed::Phase;
 
 /// It got worse after we stretched the context: the method, the factor, or the implementation?
 #[derive(Debug, Parser)]
@@ -138,13 +140,17 @@ enum Command {
         factor: f64,
         /// Default: what each request says, else prefill
         #[arg(long, value_enum)]
-        phase: Option<PhaseArgument>,
+        phase: Option<Phase>,
         /// Cut a prefill into chunks of so many tokens
         #[arg(long, value_name = "N")]
         chunk: Option<usize>,
         #[command(flatten)]
         engine: Engine,
     },
+    /// Record a server's log-probabilities of prompts that it chooses itself, for `identify`
+    Capture(capture::Arguments),
+    /// Find out what an engine really runs, from the log-probabilities that it gave to some prompts
+    Identify(identify::Arguments),
     /// Print what a positional method does at given lengths: its mechanism, and what it costs
     Explain(explain::Arguments),
     /// Look at a checkpoint's files before anything runs: what contradicts, and what engines read differently

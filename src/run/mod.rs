@@ -6,11 +6,12 @@ mod card;
 mod cells;
 mod documents;
 mod fingerprint;
+mod identify;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;
 mod machine;
+mod observed;
 mod partial;
-mod phase;
 mod progress;
 mod remaining;
 
@@ -33,7 +34,8 @@ use crate::units::Seconds;
 #[cfg(feature = "libtorch")]
 pub use card::card;
 pub use documents::documents;
-pub use phase::PhaseArgument;
+pub use identify::{Inquiry, identify};
+pub use observed::{Found, identified};
 pub use progress::Progress;
 #[cfg(feature = "libtorch")]
 pub use progress::training_bar;
@@ -57,6 +59,8 @@ pub struct Request {
     pub resume: Resume,
     /// A baseline to compare with, beside the reference.
     pub baseline: Option<String>,
+    /// What the engine was found to run, where the scenario has its outputs.
+    pub found: Option<Found>,
 }
 
 /// A finished run.
@@ -108,6 +112,10 @@ pub fn diagnose<E: Engine>(
         scenario = scenario.only(label)?;
     }
     let audit = audit::of(&scenario)?;
+    let meant = scenario.clone();
+    if let Some(found) = &request.found {
+        scenario = found.applied(scenario);
+    }
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let dir = folder_of(&scenario, request.out.as_deref());
     let (mut folder, done) = RunFolder::open(&dir, &identity.fingerprint(), request.resume)?;
@@ -120,7 +128,10 @@ pub fn diagnose<E: Engine>(
     progress.finish();
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
-    let findings = Findings { audit, ..findings(&scenario, &cells, &provenance, request.baseline.as_deref())? };
+    let mut findings = Findings { audit, ..findings(&scenario, &cells, &provenance, request.baseline.as_deref())? };
+    if let Some(found) = &request.found {
+        found.tell(&mut findings, &meant, &cells);
+    }
     let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance, page: "report" };
     for page in pages(&finished)? {
         folder.write(&page.path, &page.bytes)?;

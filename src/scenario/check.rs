@@ -40,6 +40,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
     let latency_lengths = checked.sizes(&written.sizes, written.trained, written.target);
     let tolerance = checked.tolerance(&written.tolerance);
     let (checkpoint, documents) = checked.paths(&written);
+    let observed = checked.observed(&written);
     let checkpoints = checked.checkpoints(&written);
     let scheme = scheme_of(&checkpoint);
     let adaptation = checked.adaptation(&written, &deployed.0, scheme, &checkpoints);
@@ -66,6 +67,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         adaptation,
         scheme,
         candidates: written.candidates,
+        observed,
         grid: GridShape::Full,
         only: None,
         decide: written.decide.unwrap_or_else(answered),
@@ -392,6 +394,16 @@ impl Check<'_> {
         let length = plan.length.unwrap_or(written.target);
         self.within("adaptation.length", &length, &(16..=LONGEST), "lengths are counted in tokens: 8k is `8192`");
         Some(AdaptationPlan { text, length: Tokens(length) })
+    }
+
+    /// Checks and returns the file of observed outputs.
+    fn observed(&mut self, written: &Written) -> Option<PathBuf> {
+        let path = self.source.path().parent().unwrap_or(Path::new("")).join(written.observed.as_ref()?);
+        if !path.is_file() {
+            let hint = format!("paths are relative to this file; this one leads to `{}`", path.display());
+            self.wrong("observed", "no such file", "a file of log-probabilities, as `gyro capture` records", hint);
+        }
+        Some(path)
     }
 
     /// Checks and returns the checkpoint's folder and the text's file.

@@ -78,6 +78,8 @@ pub struct Scenario {
     pub scheme: Scheme,
     /// The methods that the memo weighs; absent: all of the grid.
     pub candidates: Option<Vec<AnyMethod>>,
+    /// What the engine answered, from which the deployed retrofit is identified; absent where what was meant is believed.
+    pub observed: Option<PathBuf>,
     /// Which combinations of them are measured.
     pub grid: GridShape,
     /// The label of the one cell that is measured beside the deployed one and the references; absent: the whole grid.
@@ -169,6 +171,20 @@ impl Scenario {
         } else {
             Training::Free
         }
+    }
+
+    /// The scenario of an engine that runs this; what was meant stays in the grid.
+    #[must_use]
+    pub fn running(mut self, method: AnyMethod, factor: Stretch) -> Self {
+        if !self.methods.contains(&method) {
+            self.methods.insert(0, method.clone());
+        }
+        if !self.factors.contains(&factor) {
+            self.factors.push(factor);
+            self.factors.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
+        self.deployed = (method, factor);
+        self
     }
 
     /// The same question answered quickly, with wider intervals (`--quick`).

@@ -50,6 +50,9 @@ pub(super) struct Written {
     /// File of UTF-8 text that the model has not seen, relative to this file; by default `held-out.txt` in the checkpoint's folder.
     #[serde(default)]
     pub(super) text: Option<String>,
+    /// File of log-probabilities that the engine gave (JSON Lines, as `gyro capture` records them), relative to this file: what the engine really runs is identified from it, and takes the place of what `deployed` says was meant.
+    #[serde(default)]
+    pub(super) observed: Option<String>,
     /// Seed of everything that is drawn: facts, windows, resamples.
     #[serde(default = "seed")]
     pub(super) seed: u64,

@@ -59,6 +59,7 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         question: "Method or factor?".to_owned(),
         checkpoint: PathBuf::new(),
         checkpoints: BTreeMap::new(),
+        observed: None,
         adapted: vec![Tokens(0)],
         deployed_adapted: Tokens(0),
         adaptation: None,

@@ -10,11 +10,13 @@
 mod audit;
 mod biases;
 mod blame;
+mod capture;
 mod checkpoint;
 mod examples;
 mod explain;
 #[cfg(feature = "libtorch")]
 mod fleet;
+mod identify;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use gyro::baselines::Resume;
 use gyro::findings::{Axis, Question, Ruling};
+use gyro::identify::Candidate;
 use gyro::measurement::Cell;
 use gyro::positions::{AnyMethod, Method};
-use gyro::run::{self, Request};
+use gyro::run::{self, Found, Request};
 use gyro::scenario::Scenario;
 use gyro::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
-use gyro::units::Seconds;
+use gyro::units::{Seconds, Stretch};
 
 /// A model whose loss is told by a script: short range suffers under `linear`, positions past 2,048 under everything
 /// whose factor is below 4.
@@ -97,6 +98,7 @@ fn request(out: &Path, resume: Resume) -> Request {
         only: None,
         resume,
         baseline: None,
+        found: None,
     }
 }
 
@@ -117,6 +119,21 @@ fn a_planted_method_failure_is_found_from_the_scenario_to_the_page() {
     let before = fs::read(out.join("report.html")).unwrap();
     run::report(&out).unwrap();
     assert!(before == fs::read(out.join("report.html")).unwrap(), "the rebuilt report differs");
+}
+
+#[test]
+fn what_an_engine_was_found_to_run_takes_the_place_of_what_was_meant() {
+    let running = Candidate::healthy(AnyMethod::named("yarn").unwrap(), Stretch(4.0));
+    let found = Found { sentence: "The engine runs yarn x4.".to_owned(), running: Some(running) };
+    let script = Script::default();
+    let request = Request { found: Some(found), ..request(&folder("found"), Resume::Automatic) };
+    let findings = run::diagnose(&request, |_: &Scenario| Ok(&script)).unwrap().findings;
+    assert!(findings.deployed.contains("yarn"), "{}", findings.deployed);
+    assert!(findings.answer.starts_with("The engine runs yarn x4."), "{}", findings.answer);
+    // Linear x4 was meant, which the script makes worse; YaRN is not.
+    assert_ne!(findings.verdict(Question::ShortRange).unwrap().ruling, Ruling::Worse);
+    let note = findings.notes.iter().find(|note| note.starts_with("short range")).unwrap();
+    assert!(note.contains("what was meant would change it by +"), "{note}");
 }
 
 #[test]

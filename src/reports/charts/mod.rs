@@ -12,6 +12,7 @@ mod lines;
 mod loss_by_position;
 mod periods;
 mod recall;
+pub(super) mod spectrum;
 mod recall_map;
 mod repair;
 mod training_curve;
