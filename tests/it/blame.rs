@@ -61,6 +61,8 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         checkpoints: BTreeMap::new(),
         adapted: vec![Tokens(0)],
         deployed_adapted: Tokens(0),
+        conditions: vec![],
+        ablated_conditions: vec![],
         adaptation: None,
         scheme: Scheme::Rotary,
         trained: Tokens(2048),

@@ -11,8 +11,11 @@ mod biases;
 mod blame;
 mod checkpoint;
 mod explain;
+mod faults;
 #[cfg(feature = "libtorch")]
 mod fleet;
+#[cfg(feature = "libtorch")]
+mod injection;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
