@@ -106,6 +106,7 @@ pub struct Formats {
 
 /// How one of queries and keys is rotated.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own, and any may go with any other")]
 pub struct Hand {
     /// Which dimensions rotate together; absent: those of the weights.
     pub pairing: Option<Pairing>,
@@ -240,6 +241,7 @@ pub struct Mask {
 
 /// Work that changes no result; every entry is done once a step unless it says otherwise.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own, and any may go with any other")]
 pub struct Burden {
     /// All scores of a layer are made in full before the softmax.
     pub dense_scores: bool,

@@ -62,6 +62,8 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         observed: None,
         adapted: vec![Tokens(0)],
         deployed_adapted: Tokens(0),
+        conditions: vec![],
+        ablated_conditions: vec![],
         adaptation: None,
         scheme: Scheme::Rotary,
         trained: Tokens(2048),

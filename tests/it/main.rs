@@ -14,9 +14,12 @@ mod capture;
 mod checkpoint;
 mod examples;
 mod explain;
+mod faults;
 #[cfg(feature = "libtorch")]
 mod fleet;
 mod identify;
+#[cfg(feature = "libtorch")]
+mod injection;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
