@@ -24,11 +24,29 @@ pub enum Quantity {
     Prefill,
     /// Time to decode one token at the given context length.
     Decode,
+    /// Distance of the deployment's log-probabilities from the healthy replay's, mean over tokens of the absolute value.
+    Divergence,
+    /// Distance of the deployment's log-probabilities from its own answer to an equivalent request.
+    Inconsistency,
+    /// Distance of a hypothesis's log-probabilities from the deployment's.
+    Disagreement,
+    /// Applied angle of a rotating pair minus the declared one.
+    PhaseError,
+    /// Applied magnitude of a rotating pair over the declared one.
+    Gain,
+    /// Share of a rotating pair that lands in dimensions outside of the pair.
+    Mixing,
+    /// Applied additive bias minus the declared one, up to a constant of the query.
+    BiasError,
+    /// Applied scale of attention logits over the declared one.
+    Temperature,
+    /// Change of the log-probabilities at the end of a text when tokens at a distance are replaced.
+    Influence,
 }
 
 impl Quantity {
     /// Every quantity, in the order of the reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 18] = [
         Self::Nll,
         Self::Top1,
         Self::Recall,
@@ -38,6 +56,15 @@ impl Quantity {
         Self::LargestLogit,
         Self::Prefill,
         Self::Decode,
+        Self::Divergence,
+        Self::Inconsistency,
+        Self::Disagreement,
+        Self::PhaseError,
+        Self::Gain,
+        Self::Mixing,
+        Self::BiasError,
+        Self::Temperature,
+        Self::Influence,
     ];
 
     /// The name in files: `nll`, `mass_beyond_trained`.
@@ -53,6 +80,15 @@ impl Quantity {
             Self::LargestLogit => "largest_logit",
             Self::Prefill => "prefill",
             Self::Decode => "decode",
+            Self::Divergence => "divergence",
+            Self::Inconsistency => "inconsistency",
+            Self::Disagreement => "disagreement",
+            Self::PhaseError => "phase_error",
+            Self::Gain => "gain",
+            Self::Mixing => "mixing",
+            Self::BiasError => "bias_error",
+            Self::Temperature => "temperature",
+            Self::Influence => "influence",
         }
     }
 
@@ -66,10 +102,12 @@ impl Quantity {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Nll => "nats/token",
-            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained => "share",
+            Self::Nll | Self::Divergence | Self::Inconsistency | Self::Disagreement | Self::Influence => "nats/token",
+            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained | Self::Mixing => "share",
+            Self::PhaseError => "radians",
+            Self::Gain | Self::Temperature => "ratio",
             Self::Entropy => "nats",
-            Self::LargestLogit => "logit",
+            Self::LargestLogit | Self::BiasError => "logit",
             Self::Prefill | Self::Decode => "seconds",
         }
     }
@@ -90,6 +128,10 @@ pub struct Place {
     pub distance_to: Option<u32>,
     /// The layer, from 0.
     pub layer: Option<u32>,
+    /// The attention head, from 0.
+    pub head: Option<u32>,
+    /// The rotating pair of dimensions, from 0.
+    pub pair: Option<u32>,
     /// Depth of the fact in its document as a share of the length, 0 to 1.
     pub depth: Option<f64>,
 }
