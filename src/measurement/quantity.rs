@@ -32,12 +32,18 @@ pub enum Quantity {
     Disagreement,
     /// Applied angle of a rotating pair minus the declared one.
     PhaseError,
+    /// Effective inverse frequency of a rotating pair over the declared one.
+    FrequencyRatio,
+    /// Largest error of a phase, or of a bias, that effective frequencies do not explain, over the phase or the largest bias.
+    RelativeError,
     /// Applied magnitude of a rotating pair over the declared one.
     Gain,
     /// Share of a rotating pair that lands in dimensions outside of the pair.
     Mixing,
     /// Applied additive bias minus the declared one, up to a constant of the query.
     BiasError,
+    /// 1 where the deployment sees a key that the healthy replay does not, -1 the other way round, 0 where they agree.
+    Sight,
     /// Applied scale of attention logits over the declared one.
     Temperature,
     /// Change of the log-probabilities at the end of a text when tokens at a distance are replaced.
@@ -46,7 +52,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// Every quantity, in the order of the reports.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Nll,
         Self::Top1,
         Self::Recall,
@@ -60,9 +66,12 @@ impl Quantity {
         Self::Inconsistency,
         Self::Disagreement,
         Self::PhaseError,
+        Self::FrequencyRatio,
+        Self::RelativeError,
         Self::Gain,
         Self::Mixing,
         Self::BiasError,
+        Self::Sight,
         Self::Temperature,
         Self::Influence,
     ];
@@ -84,9 +93,12 @@ impl Quantity {
             Self::Inconsistency => "inconsistency",
             Self::Disagreement => "disagreement",
             Self::PhaseError => "phase_error",
+            Self::FrequencyRatio => "frequency_ratio",
+            Self::RelativeError => "relative_error",
             Self::Gain => "gain",
             Self::Mixing => "mixing",
             Self::BiasError => "bias_error",
+            Self::Sight => "sight",
             Self::Temperature => "temperature",
             Self::Influence => "influence",
         }
@@ -103,9 +115,9 @@ impl Quantity {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Nll | Self::Divergence | Self::Inconsistency | Self::Disagreement | Self::Influence => "nats/token",
-            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained | Self::Mixing => "share",
+            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained | Self::Mixing | Self::Sight => "share",
             Self::PhaseError => "radians",
-            Self::Gain | Self::Temperature => "ratio",
+            Self::FrequencyRatio | Self::RelativeError | Self::Gain | Self::Temperature => "ratio",
             Self::Entropy => "nats",
             Self::LargestLogit | Self::BiasError => "logit",
             Self::Prefill | Self::Decode => "seconds",
