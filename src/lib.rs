@@ -9,6 +9,7 @@ pub mod units;
 pub mod stats;
 pub mod positions;
 pub mod explain;
+pub mod faults;
 pub mod measurement;
 pub mod findings;
 pub mod checkpoint;

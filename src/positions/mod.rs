@@ -63,7 +63,7 @@ pub use ntk::Ntk;
 pub use offsets::Offsets;
 pub use partial::Partial;
 pub use proportional::Proportional;
-pub use rope::Rope;
+pub use rope::{Rope, inverse_frequencies};
 pub use self_extend::SelfExtend;
 pub use sinusoidal::Sinusoidal;
 pub use t5::T5;
