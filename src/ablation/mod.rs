@@ -7,6 +7,7 @@ mod admission;
 mod answer;
 mod blame;
 mod board;
+pub mod condition;
 mod decision;
 mod expectations;
 mod grid;

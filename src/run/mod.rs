@@ -4,6 +4,7 @@
 mod card;
 mod cells;
 mod documents;
+pub mod examine;
 mod fingerprint;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;

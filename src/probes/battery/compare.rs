@@ -31,12 +31,17 @@ pub fn divergences(deployed: &Record, healthy: &Record, trained: usize, document
             readings.push(reading(witness.name, Quantity::Divergence, document, at, f64::INFINITY, 1));
             continue;
         };
-        let pairs = [(Quantity::Divergence, &theirs.read), (Quantity::Inconsistency, &ours.alike)];
-        for (quantity, others) in pairs {
-            for (answer, other) in ours.read.iter().zip(others) {
+        // What the healthy replay's own equivalent answers differ by (a base that follows the length) is no fault.
+        let pairs = [
+            (Quantity::Divergence, 0, &ours.read, &theirs.read),
+            (Quantity::Inconsistency, 0, &ours.read, &ours.alike),
+            (Quantity::Inconsistency, 1, &theirs.read, &theirs.alike),
+        ];
+        for (quantity, repeat, answers, others) in pairs {
+            for (answer, other) in answers.iter().zip(others) {
                 readings.extend(binned(answer, other, trained).into_iter().map(|bin| {
                     let at = Place { from: Some(bin.from), to: Some(bin.to), ..Place::default() };
-                    reading(witness.name, quantity, document, at, bin.mean, bin.count)
+                    Reading { repeat, ..reading(witness.name, quantity, document, at, bin.mean, bin.count) }
                 }));
             }
         }

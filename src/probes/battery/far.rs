@@ -30,6 +30,6 @@ impl Check for Far {
         let served: Vec<Request> = starts.iter().map(window).collect();
         let read = (0..served.len()).map(|request| (request, 0)).collect();
         let alike = served.iter().map(|_| Request::alone(tokens, Route::OneShot)).collect();
-        vec![Witness { name: "far", family: served, read, alike }]
+        vec![Witness { name: "far", served, read, alike }]
     }
 }

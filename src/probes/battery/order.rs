@@ -29,7 +29,7 @@ impl Check for Order {
             let mut served = between;
             served.push(again);
             let read = vec![(served.len() - 1, 0)];
-            Witness { name, family: served, read, alike: vec![short.clone()] }
+            Witness { name, served, read, alike: vec![short.clone()] }
         };
         vec![after("order_short", vec![other], decoded), after("order", vec![long], short.clone())]
     }

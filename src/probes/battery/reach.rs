@@ -40,16 +40,14 @@ pub fn reach(
     for (token, other) in replaced.iter_mut().zip(text.others(SHORT).iter().take(REPLACED)) {
         *token = *other;
     }
+    let both = [
+        [answer(deployed, tokens)?, answer(deployed, &replaced)?],
+        [answer(healthy, tokens)?, answer(healthy, &replaced)?],
+    ];
     let mut readings = Vec::new();
-    for (repeat, subject) in [deployed, healthy].into_iter().enumerate() {
-        let mut answer = |tokens: &[u32]| -> Result<Vec<f32>, SubjectError> {
-            subject.restart();
-            let scores = subject.serve(&Request::alone(tokens, Route::OneShot))?;
-            Ok(scores.into_iter().next().unwrap_or_default().log_probability)
-        };
-        let (before, after) = (answer(tokens)?, answer(&replaced)?);
+    for (repeat, [before, after]) in both.iter().enumerate() {
         // The replaced tokens themselves are other tokens, so their scores say nothing.
-        let moved: Vec<f64> = before.iter().zip(&after).map(|(a, b)| f64::from((a - b).abs())).collect();
+        let moved: Vec<f64> = before.iter().zip(after).map(|(a, b)| f64::from((a - b).abs())).collect();
         for (range, moved) in moved.chunks(RANGE).enumerate().skip(1) {
             let (from, to) = (range * RANGE, range * RANGE + moved.len());
             let at = Place { from: Some(from as u32), to: Some(to as u32), ..Place::default() };
@@ -59,4 +57,10 @@ pub fn reach(
         }
     }
     Ok(readings)
+}
+
+fn answer(subject: &mut dyn Subject, tokens: &[u32]) -> Result<Vec<f32>, SubjectError> {
+    subject.restart();
+    let scores = subject.serve(&Request::alone(tokens, Route::OneShot))?;
+    Ok(scores.into_iter().next().unwrap_or_default().log_probability)
 }
