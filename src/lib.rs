@@ -19,6 +19,7 @@ pub mod recipe;
 pub mod subject;
 pub mod probes;
 pub mod ablation;
+pub mod score;
 pub mod baselines;
 pub mod reports;
 #[cfg(feature = "libtorch")]

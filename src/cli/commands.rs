@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, baseline, explain, list};
+use super::{Command, Engine, Format, baseline, explain, list, score};
 use crate::baselines::Resume;
 use crate::reports;
 use crate::run::{self, Finished, Request};
@@ -30,6 +30,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             logprobs(&checkpoint, &tokens, configuration, phase, chunk, &engine)
         }
         Command::Explain(arguments) => explain::execute(arguments),
+        Command::Score(arguments) => score::execute(&arguments),
         Command::Schema => say(Scenario::schema()),
         Command::List { what } => say(list::table(what)?),
     }
@@ -152,7 +153,7 @@ fn logprobs(
 }
 
 #[cfg(not(feature = "libtorch"))]
-const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
+pub(super) const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
 
 #[cfg(not(feature = "libtorch"))]
 fn diagnose(_: Request, _: &Engine, _: Format) -> anyhow::Result<u8> {

@@ -4,6 +4,7 @@ mod baseline;
 mod commands;
 mod explain;
 mod list;
+mod score;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -129,6 +130,8 @@ enum Command {
     },
     /// Print what a positional method does at given lengths: its mechanism, and what it costs
     Explain(explain::Arguments),
+    /// Inject every fault of the catalogue into the reference models, diagnose them blind, and count what is named rightly
+    Score(score::Arguments),
     /// Print the JSON schema (draft 7) of a scenario, for editors
     Schema,
     /// Print what there is

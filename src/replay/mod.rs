@@ -8,6 +8,7 @@
 //! a few activations of `t x m` and `t x feed_forward`; attention is fused, or masked in blocks of queries; the loss
 //! and the attention statistics work in blocks of [`BLOCK_ELEMENTS`] elements.
 
+mod alone;
 mod attention;
 mod cache;
 mod checkpoint;
@@ -22,6 +23,7 @@ mod statistics;
 mod subject;
 pub mod training;
 
+pub use alone::Alone;
 pub use cache::Cache;
 pub use checkpoint::Checkpoint;
 pub use device::{device_name, device_named, prepare_threads, versions};

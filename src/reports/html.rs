@@ -6,7 +6,7 @@ use super::{Page, Report, ReportError, Story, numbers};
 use crate::findings::Ruling;
 
 /// Light and dark, wide and narrow, screen and paper.
-const STYLE: &str = include_str!("report.css");
+pub(super) const STYLE: &str = include_str!("report.css");
 
 /// The story as a page.
 pub(super) struct Html;
@@ -39,14 +39,14 @@ impl Report for Html {
         }
         page.push_str("</header>\n");
         for block in &story.blocks {
-            write_block(&mut page, block, story);
+            write_block(&mut page, block, &story.figures);
         }
         page.push_str("</main>\n</body>\n</html>\n");
         Ok(vec![Page::new("report.html", page)])
     }
 }
 
-fn write_block(page: &mut String, block: &Block, story: &Story<'_>) {
+pub(super) fn write_block(page: &mut String, block: &Block, figures: &[Figure]) {
     match block {
         Block::Heading(words) => page.push_str(&format!("<h2>{}</h2>\n", escape(words))),
         Block::Subheading(words) => page.push_str(&format!("<h3>{}</h3>\n", escape(words))),
@@ -60,7 +60,7 @@ fn write_block(page: &mut String, block: &Block, story: &Story<'_>) {
         }
         Block::Table(table) => write_table(page, table),
         Block::Figure(name) => {
-            for figure in story.figures.iter().filter(|figure| figure.name == *name) {
+            for figure in figures.iter().filter(|figure| figure.name == *name) {
                 write_figure(page, figure);
             }
         }

@@ -1,5 +1,6 @@
 //! `report.md`: the story for a repository's page, with the charts beside it.
 
+use super::figures::Figure;
 use super::story::{Block, Entry, Table};
 use super::{Page, Report, ReportError, Story, numbers};
 
@@ -22,14 +23,14 @@ impl Report for Markdown {
             write_table(&mut page, &story.rulings);
         }
         for block in &story.blocks {
-            write_block(&mut page, block, story);
+            write_block(&mut page, block, &story.figures);
         }
         let page = format!("{}\n", page.trim_end());
         Ok(vec![Page::new("report.md", page)])
     }
 }
 
-fn write_block(page: &mut String, block: &Block, story: &Story<'_>) {
+pub(super) fn write_block(page: &mut String, block: &Block, figures: &[Figure]) {
     match block {
         Block::Heading(words) => page.push_str(&format!("## {}\n\n", escape(words))),
         Block::Subheading(words) => page.push_str(&format!("### {}\n\n", escape(words))),
@@ -42,7 +43,7 @@ fn write_block(page: &mut String, block: &Block, story: &Story<'_>) {
         }
         Block::Table(table) => write_table(page, table),
         Block::Figure(name) => {
-            for figure in story.figures.iter().filter(|figure| figure.name == *name) {
+            for figure in figures.iter().filter(|figure| figure.name == *name) {
                 page.push_str(&format!("![{}]({})\n\n", escape(&figure.alt), figure.path()));
                 page.push_str(&format!("*{}* {}\n\n", escape(&figure.title), escape(&figure.caption)));
             }

@@ -10,6 +10,7 @@ mod json;
 mod markdown;
 mod numbers;
 mod provenance;
+mod score;
 mod story;
 mod tables;
 mod terminal;
@@ -22,6 +23,7 @@ use crate::units::Tokens;
 
 pub use charts::{mechanism_chart, training_curve};
 pub use provenance::{Machine, Provenance};
+pub use score::{score_lead, score_pages};
 pub use story::Story;
 pub use terminal::terminal;
 

@@ -141,14 +141,7 @@ impl<'a> Workshop<'a> {
         catalogue: &[Candidate],
     ) -> Result<Examination, SubjectError> {
         let mut deployed = deployment.engine.subject(deployment.declared)?;
-        let mut readings = Vec::new();
-        let mut records = Vec::new();
-        for document in 0..self.texts.len() {
-            let record = battery::record(deployed.as_mut(), &self.witnesses(document))?;
-            let healthy = self.healthy(deployment.declared, document)?;
-            readings.extend(battery::divergences(&record, &healthy, self.trained.0, document as u32));
-            records.push(record);
-        }
+        let (records, readings) = self.observe(deployed.as_mut(), deployment.declared)?;
         let signature = signature(&readings);
         let mut found = Examination { readings, signature, trials: Vec::new(), suspicions: Vec::new(), cells: 2 };
         if !found.signature.divergent.is_empty() {
@@ -162,6 +155,40 @@ impl<'a> Workshop<'a> {
         found.suspicions = rank(&found.signature, &marks, &found.trials);
         self.time(deployed.as_mut(), deployment, &able, &mut found)?;
         Ok(found)
+    }
+
+    /// The battery alone: a subject's answers over every text, and their distances from those of a cell of the replay.
+    ///
+    /// # Errors
+    /// [`SubjectError`] where an engine cannot be made or memory runs out.
+    pub fn observe(
+        &self,
+        subject: &mut dyn Subject,
+        against: &Cell,
+    ) -> Result<(Vec<Record>, Vec<Reading>), SubjectError> {
+        let (mut records, mut readings) = (Vec::new(), Vec::new());
+        for document in 0..self.texts.len() {
+            let record = battery::record(subject, &self.witnesses(document))?;
+            let healthy = self.record(against, document)?;
+            readings.extend(battery::divergences(&record, &healthy, self.trained.0, document as u32));
+            records.push(record);
+        }
+        Ok((records, readings))
+    }
+
+    /// The pace of a subject beside the healthy replay; nothing where this workshop times nothing.
+    ///
+    /// # Errors
+    /// [`SubjectError`] where an engine cannot be made or memory runs out.
+    pub fn pace(&self, subject: &mut dyn Subject, declared: &Cell) -> Result<Option<(Pace, Vec<Reading>)>, SubjectError> {
+        let Some(timing) = &self.timing else { return Ok(None) };
+        let rows = self.timed(subject, declared, timing, timing.blocks)?;
+        let first = pace(&rows);
+        if !first.is_suspicious() {
+            return Ok(Some((first, rows)));
+        }
+        let rows = self.timed(subject, declared, timing, timing.more)?;
+        Ok(Some((pace(&rows), rows)))
     }
 
     /// Readings of the insides, and of the receptive field: where outputs differ, they say where.
@@ -187,8 +214,8 @@ impl<'a> Workshop<'a> {
         Ok(())
     }
 
-    /// The healthy replay's answers over a document.
-    fn healthy(&self, declared: &Cell, document: usize) -> Result<Rc<Record>, SubjectError> {
+    /// The answers of a cell of the replay over a document.
+    fn record(&self, declared: &Cell, document: usize) -> Result<Rc<Record>, SubjectError> {
         let key = (declared.id(), document);
         if let Some(record) = self.records.borrow().get(&key) {
             return Ok(Rc::clone(record));
@@ -274,10 +301,7 @@ impl<'a> Workshop<'a> {
         found: &mut Examination,
     ) -> Result<(), SubjectError> {
         let Some(timing) = &self.timing else { return Ok(()) };
-        let rows = self.timed(deployed, deployment.declared, timing, timing.blocks)?;
-        let rows =
-            if pace(&rows).is_suspicious() { self.timed(deployed, deployment.declared, timing, timing.more)? } else { rows };
-        let own = pace(&rows);
+        let Some((own, rows)) = self.pace(deployed, deployment.declared)? else { return Ok(()) };
         found.readings.extend(rows);
         let Some(unknown) = slow(&own, &found.signature) else { return Ok(()) };
         let mut paces = Vec::new();

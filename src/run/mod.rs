@@ -11,6 +11,7 @@ pub mod logprobs;
 mod machine;
 mod phase;
 mod progress;
+pub mod score;
 
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};

@@ -2,11 +2,13 @@
 
 mod bootstrap;
 mod effects;
+mod proportion;
 pub mod random;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
+pub use proportion::proportion;
 pub use effects::{TwoWay, holm, shapley, two_way};
 
 /// A number with its interval; never a bare point.
