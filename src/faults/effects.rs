@@ -1,21 +1,12 @@
 //! What several faults share: questions about a setting, changes of a mechanism, checks of parameters.
 
 use super::{FaultError, Setting};
-use crate::positions::{AnyMethod, Bias, Buckets, Mechanism, Pairing, Rotation, Vectors};
+use crate::positions::{AnyMethod, Bias, Buckets, Mechanism, Pairing, Vectors};
 use crate::units::Tokens;
 
 /// The mechanism at the target length, where it has its full effect.
 fn mechanism(setting: &Setting) -> Option<Mechanism> {
     setting.mechanism(Tokens(served(setting))).ok()
-}
-
-/// The rotation of a mechanism that rotates.
-fn rotation(mechanism: &mut Mechanism) -> Option<&mut Rotation> {
-    match mechanism {
-        Mechanism::Rotate(rotation) => Some(rotation),
-        Mechanism::Group(grouping) => Some(&mut grouping.rotation),
-        Mechanism::Nothing | Mechanism::Bias(_) | Mechanism::Add(_) => None,
-    }
 }
 
 /// The length that the setting is stretched to.
@@ -66,7 +57,7 @@ pub(super) fn is_scaled(setting: &Setting) -> bool {
 
 /// Whether the rotation sharpens attention.
 pub(super) fn has_attention_factor(setting: &Setting) -> bool {
-    mechanism(setting).as_mut().and_then(rotation).is_some_and(|rotation| rotation.attention_factor != 1.0)
+    mechanism(setting).as_ref().and_then(Mechanism::rotation).is_some_and(|rotation| rotation.attention_factor != 1.0)
 }
 
 /// Whether the method scales by raising the base.
@@ -91,14 +82,14 @@ pub(super) fn other(pairing: Pairing) -> Pairing {
 
 /// Changes every inverse frequency, fastest first.
 pub(super) fn turn_frequencies(mechanism: &mut Mechanism, change: impl FnMut(f64) -> f64) {
-    if let Some(rotation) = rotation(mechanism) {
+    if let Some(rotation) = mechanism.rotation_mut() {
         rotation.inverse_frequencies = rotation.inverse_frequencies.iter().copied().map(change).collect();
     }
 }
 
 /// Changes the attention factor.
 pub(super) fn change_factor(mechanism: &mut Mechanism, change: impl Fn(f64) -> f64) {
-    if let Some(rotation) = rotation(mechanism) {
+    if let Some(rotation) = mechanism.rotation_mut() {
         rotation.attention_factor = change(rotation.attention_factor);
     }
 }

@@ -12,10 +12,12 @@ pub struct Execution {
     pub table: Table,
     /// The formats in which intermediate numbers are held.
     pub formats: Formats,
-    /// What is done to queries.
+    /// How queries are rotated.
     pub queries: Hand,
-    /// What is done to keys.
+    /// How keys are rotated.
     pub keys: Hand,
+    /// What scores are multiplied by.
+    pub temperature: Temperature,
     /// Which numbers positions get.
     pub offsets: Offsets,
     /// The length that a method which follows it goes by.
@@ -30,8 +32,6 @@ pub struct Execution {
     pub mask: Mask,
     /// Whether the first token of every request is replaced by token 0.
     pub first_token_lost: bool,
-    /// The rotation has no attention factor, and scores are multiplied by its square.
-    pub factor_in_scale: bool,
     /// Work that changes no result.
     pub burden: Burden,
 }
@@ -104,8 +104,8 @@ pub struct Formats {
     pub cached: Format,
 }
 
-/// What is done to one of queries and keys.
-#[derive(Clone, Debug, PartialEq)]
+/// How one of queries and keys is rotated.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hand {
     /// Which dimensions rotate together; absent: those of the weights.
     pub pairing: Option<Pairing>,
@@ -117,13 +117,20 @@ pub struct Hand {
     pub backwards: bool,
     /// The rotation leaves the attention factor out.
     pub without_factor: bool,
-    /// Multiplies all of it.
-    pub scale: f64,
 }
 
-impl Default for Hand {
+/// What scores are multiplied by, beside `1 / sqrt(head_dim)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Temperature {
+    /// A number; 1 is healthy.
+    pub scale: f64,
+    /// The rotation has no attention factor, and its square is here instead.
+    pub holds_factor: bool,
+}
+
+impl Default for Temperature {
     fn default() -> Self {
-        Self { pairing: None, permuted: false, half: false, backwards: false, without_factor: false, scale: 1.0 }
+        Self { scale: 1.0, holds_factor: false }
     }
 }
 

@@ -40,6 +40,6 @@ impl Fault for FactorInSoftmax {
     }
 
     fn execution(&self, execution: &mut Execution, _setting: &Setting) {
-        execution.factor_in_scale = true;
+        execution.temperature.holds_factor = true;
     }
 }

@@ -100,7 +100,7 @@ use crate::units::Tokens;
 
 pub use execution::{
     Beyond, Biasing, Burden, CachedKeys, Caching, Chunks, Evicted, Execution, Format, Formats, Hand, Length, Mask,
-    Offsets, Padding, Table,
+    Offsets, Padding, Table, Temperature,
 };
 pub use injected::{Injected, Setting};
 

@@ -46,6 +46,6 @@ impl Fault for SoftmaxScale {
     }
 
     fn execution(&self, execution: &mut Execution, _setting: &Setting) {
-        execution.queries.scale *= self.ratio;
+        execution.temperature.scale *= self.ratio;
     }
 }

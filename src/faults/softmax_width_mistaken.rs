@@ -35,6 +35,6 @@ impl Fault for SoftmaxWidthMistaken {
     }
 
     fn execution(&self, execution: &mut Execution, _setting: &Setting) {
-        execution.queries.scale *= std::f64::consts::FRAC_1_SQRT_2;
+        execution.temperature.scale *= std::f64::consts::FRAC_1_SQRT_2;
     }
 }

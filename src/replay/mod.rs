@@ -10,18 +10,25 @@
 
 mod alone;
 mod attention;
+mod burden;
 mod cache;
 mod checkpoint;
 mod decoder;
 mod device;
+mod engine;
 mod fleet;
+mod formats;
 mod kernel;
 mod loss;
 mod positions;
+mod readback;
 mod rotation;
+mod serve;
 mod statistics;
 mod subject;
+mod tables;
 pub mod training;
+mod view;
 
 pub use alone::Alone;
 pub use cache::Cache;
@@ -43,6 +50,9 @@ pub enum ReplayError {
     /// A positional method does not fit.
     #[error(transparent)]
     Method(#[from] crate::positions::MethodError),
+    /// A method or a fault does not fit.
+    #[error(transparent)]
+    Fault(#[from] crate::faults::FaultError),
     /// A tensor that the architecture needs is not in the files.
     #[error("tensor `{name}` is missing in `{file}`\nhint: the checkpoint is incomplete, or of another architecture")]
     MissingTensor {
