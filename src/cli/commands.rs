@@ -14,9 +14,10 @@ use crate::scenario::Scenario;
 /// Runs a command; the exit code of one that ended.
 pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Diagnose { scenario, out, engine, quick, resume, baseline, format } => {
+        Command::Diagnose { scenario, out, engine, quick, exhaustive, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
-            let request = Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline };
+            let (device, threads) = (String::new(), 1);
+            let request = Request { scenario, out, device, threads, quick, exhaustive, resume, baseline };
             diagnose(request, &engine, format)
         }
         Command::Report { run: dir, format } => show(&run::report(&dir)?, format),

@@ -61,6 +61,9 @@ enum Command {
         /// Fewer documents and only the cells that differ from the deployed one in one axis
         #[arg(long)]
         quick: bool,
+        /// Measure every cell, also those that can no longer change a cause
+        #[arg(long)]
+        exhaustive: bool,
         /// Demand that there is an unfinished run to go on with (one that is found is resumed anyway)
         #[arg(long)]
         resume: bool,

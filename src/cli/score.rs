@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// Diagnose every fault also with a catalogue that does not hold it: axis, place and onset must be right all the same
     #[arg(long)]
     unseen: bool,
+    /// Cases that are diagnosed at once; default: one a core
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
     #[command(flatten)]
     engine: Engine,
 }
@@ -48,7 +51,9 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         models: arguments.models.clone(),
         out: arguments.out.clone(),
         plan: arguments.plan(),
-        threads: prepare_threads(arguments.engine.threads),
+        // Small models gain more from two cases at once than from two threads on one.
+        threads: prepare_threads(Some(arguments.engine.threads.unwrap_or(1))),
+        jobs: arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         device: device_name(device),
     };
     let score = score::score(

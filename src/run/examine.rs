@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::ablation::condition::{
-    self, Candidate, Distance, Pace, Search, Signature, Suspicion, Trial, closest, marks, pace, rank, signature, slow,
+    self, Candidate, Divergent, Pace, Replayed, Search, Suspicion, marks, may_be_slow, pace, signature, slow, suspect,
 };
 use crate::faults::{AnyFault, Fault, Setting, Site};
 use crate::measurement::{Cell, CellId, Quantity, Reading};
-use crate::probes::battery::{self, Answers, Inside, Record, Text, Witness};
+use crate::probes::battery::{self, Answers, CHEAP, Family, Inside, Record, Text, Witness};
 use crate::probes::latency;
 use crate::scenario::Sizes;
 use crate::subject::{Engine, Subject, SubjectError};
@@ -49,10 +49,8 @@ pub struct Timing {
     pub lengths: Vec<Tokens>,
     /// Tokens decoded in each timing.
     pub decoded: usize,
-    /// Blocks at first; [`Timing::more`] of them where something may be slow.
+    /// Blocks where something may be slow; a glance of two tells whether.
     pub blocks: usize,
-    /// Blocks where something may be slow.
-    pub more: usize,
 }
 
 impl Timing {
@@ -60,17 +58,17 @@ impl Timing {
     #[must_use]
     pub fn usual(trained: Tokens) -> Self {
         let lengths = vec![Tokens((trained.0 / 8).max(1)), Tokens(trained.0 + trained.0 / 16)];
-        Self { lengths, decoded: 12, blocks: 3, more: 8 }
+        Self { lengths, decoded: 12, blocks: 6 }
     }
 
-    fn sizes(&self, blocks: usize) -> Sizes {
+    fn sizes(&self) -> Sizes {
         Sizes {
             documents: 1,
             short_windows: 1,
             attention_documents: 0,
             attention_every: 1,
             latency_lengths: self.lengths.clone(),
-            latency_blocks: blocks,
+            latency_blocks: self.blocks,
             decode_tokens: self.decoded,
         }
     }
@@ -81,10 +79,8 @@ impl Timing {
 pub struct Examination {
     /// The battery's rows and the timings.
     pub readings: Vec<Reading>,
-    /// What differs.
-    pub signature: Signature,
     /// The hypotheses that were replayed.
-    pub trials: Vec<Trial>,
+    pub replayed: Vec<Replayed>,
     /// Suspicions, the surest first.
     pub suspicions: Vec<Suspicion>,
     /// How many engines were looked at: the deployment, its healthy replay, and every hypothesis.
@@ -99,9 +95,9 @@ pub struct Workshop<'a> {
     target: Tokens,
     timing: Option<Timing>,
     answers: RefCell<BTreeMap<(CellId, String, usize), Option<Rc<Answers>>>>,
-    records: RefCell<BTreeMap<(CellId, usize), Rc<Record>>>,
+    records: RefCell<BTreeMap<(CellId, usize, bool), Rc<Record>>>,
     insides: RefCell<BTreeMap<CellId, Rc<Inside>>>,
-    paces: RefCell<BTreeMap<CellId, Pace>>,
+    paces: RefCell<BTreeMap<CellId, Vec<Reading>>>,
 }
 
 impl<'a> Workshop<'a> {
@@ -128,7 +124,10 @@ impl<'a> Workshop<'a> {
 
     fn witnesses(&self, document: usize) -> Vec<Witness> {
         let tokens = self.texts.get(document).map(Vec::as_slice).unwrap_or_default();
-        battery::witnesses(&Text { tokens, trained: self.trained.0, target: self.target.0 })
+        let all = battery::witnesses(&Text { tokens, trained: self.trained.0, target: self.target.0 });
+        // Texts after the first one confirm what it says; the costly requests are asked once.
+        let asked = |witness: &Witness| document == 0 || witness.cost() <= CHEAP || witness.name == "one_shot";
+        all.into_iter().filter(asked).collect()
     }
 
     /// Examines a deployment with the candidates of a catalogue.
@@ -142,19 +141,23 @@ impl<'a> Workshop<'a> {
     ) -> Result<Examination, SubjectError> {
         let mut deployed = deployment.engine.subject(deployment.declared)?;
         let (records, readings) = self.observe(deployed.as_mut(), deployment.declared)?;
-        let signature = signature(&readings);
-        let mut found = Examination { readings, signature, trials: Vec::new(), suspicions: Vec::new(), cells: 2 };
-        if !found.signature.divergent.is_empty() {
-            self.look_inside(deployed.as_mut(), deployment, &mut found)?;
+        let mut readings = readings;
+        if !signature(&readings).divergent.is_empty() {
+            readings.extend(self.look_inside(deployed.as_mut(), deployment)?);
         }
-        let marks = marks(&found.signature, &found.readings);
         let able: Vec<Candidate> =
             catalogue.iter().filter(|candidate| candidate.fault.applies(deployment.setting)).cloned().collect();
-        found.trials = self.search(deployment, &records, &found.signature, &marks, &able)?;
-        found.cells += found.trials.len();
-        found.suspicions = rank(&found.signature, &marks, &found.trials);
-        self.time(deployed.as_mut(), deployment, &able, &mut found)?;
-        Ok(found)
+        let mut replayed = self.search(deployment, &records, &readings, &able)?;
+        if let Some((own, rows)) = self.pace(deployed.as_mut(), deployment.declared)? {
+            readings.extend(rows);
+            if slow(&own, &signature(&readings)).is_some() {
+                replayed.extend(self.paces(deployment, &able)?);
+            }
+        }
+        let suspicions = suspect(&readings, &replayed);
+        // The deployment and its healthy replay are engines too.
+        let cells = 2 + replayed.len();
+        Ok(Examination { readings, replayed, suspicions, cells })
     }
 
     /// The battery alone: a subject's answers over every text, and their distances from those of a cell of the replay.
@@ -168,9 +171,18 @@ impl<'a> Workshop<'a> {
     ) -> Result<(Vec<Record>, Vec<Reading>), SubjectError> {
         let (mut records, mut readings) = (Vec::new(), Vec::new());
         for document in 0..self.texts.len() {
-            let record = battery::record(subject, &self.witnesses(document))?;
-            let healthy = self.record(against, document)?;
-            readings.extend(battery::divergences(&record, &healthy, self.trained.0, document as u32));
+            let compare = |ours: &Record, theirs: &Record| {
+                battery::divergences(ours, theirs, self.trained.0, document as u32)
+            };
+            let mut record = battery::record(subject, &self.witnesses(document))?;
+            let mut rows = compare(&record, &*self.record(against, document, false)?);
+            // Where a request by itself is answered otherwise, only an engine's own answers tell whether its company matters.
+            let plain = |one: &Divergent| Family::of(&one.witness) == Family::Plain;
+            if signature(&rows).divergent.iter().any(plain) {
+                battery::add_alike(subject, &mut record)?;
+                rows = compare(&record, &*self.record(against, document, true)?);
+            }
+            readings.extend(rows);
             records.push(record);
         }
         Ok((records, readings))
@@ -182,22 +194,17 @@ impl<'a> Workshop<'a> {
     /// [`SubjectError`] where an engine cannot be made or memory runs out.
     pub fn pace(&self, subject: &mut dyn Subject, declared: &Cell) -> Result<Option<(Pace, Vec<Reading>)>, SubjectError> {
         let Some(timing) = &self.timing else { return Ok(None) };
-        let rows = self.timed(subject, declared, timing, timing.blocks)?;
-        let first = pace(&rows);
-        if !first.is_suspicious() {
-            return Ok(Some((first, rows)));
-        }
-        let rows = self.timed(subject, declared, timing, timing.more)?;
+        let glance = self.glance(subject, declared, timing)?;
+        let rows = if may_be_slow(&glance) { self.timed(subject, declared, timing)? } else { glance };
         Ok(Some((pace(&rows), rows)))
     }
 
-    /// Readings of the insides, and of the receptive field: where outputs differ, they say where.
+    /// Readings of the insides: where outputs differ, they say where.
     fn look_inside(
         &self,
         deployed: &mut dyn Subject,
         deployment: &Deployment<'_>,
-        found: &mut Examination,
-    ) -> Result<(), SubjectError> {
+    ) -> Result<Vec<Reading>, SubjectError> {
         let (trained, target) = (self.trained.0, self.target.0);
         let id = deployment.declared.id();
         let kept = self.insides.borrow().get(&id).cloned();
@@ -210,18 +217,29 @@ impl<'a> Workshop<'a> {
                 healthy
             }
         };
-        found.readings.extend(battery::inside(deployed, trained, target)?.readings(&healthy));
-        Ok(())
+        let mut readings = battery::inside(deployed, trained, target)?.readings(&healthy);
+        let mut subject = self.replay.subject(deployment.declared)?;
+        let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
+        readings.extend(battery::reach(deployed, subject.as_mut(), &Text { tokens, trained, target }, 0)?);
+        Ok(readings)
     }
 
-    /// The answers of a cell of the replay over a document.
-    fn record(&self, declared: &Cell, document: usize) -> Result<Rc<Record>, SubjectError> {
-        let key = (declared.id(), document);
+    /// The answers of a cell of the replay over a document, with or without those to the costly equivalent requests.
+    fn record(&self, declared: &Cell, document: usize, alike: bool) -> Result<Rc<Record>, SubjectError> {
+        let key = (declared.id(), document, alike);
         if let Some(record) = self.records.borrow().get(&key) {
             return Ok(Rc::clone(record));
         }
         let mut subject = self.replay.subject(declared)?;
-        let record = Rc::new(battery::record(subject.as_mut(), &self.witnesses(document))?);
+        let mut record = if alike {
+            (*self.record(declared, document, false)?).clone()
+        } else {
+            battery::record(subject.as_mut(), &self.witnesses(document))?
+        };
+        if alike {
+            battery::add_alike(subject.as_mut(), &mut record)?;
+        }
+        let record = Rc::new(record);
         self.records.borrow_mut().insert(key, Rc::clone(&record));
         Ok(record)
     }
@@ -245,84 +263,97 @@ impl<'a> Workshop<'a> {
         Ok(answers)
     }
 
-    /// How far a hypothesis is from the deployment on one witness and document.
-    fn distance(
+    /// How far a hypothesis is from the deployment on one witness and document; nothing where one of them refuses.
+    fn distances(
         &self,
         cell: &Cell,
         name: &str,
         records: &[Record],
         document: usize,
-    ) -> Result<Option<Distance>, SubjectError> {
+    ) -> Result<Option<Vec<Reading>>, SubjectError> {
         let Some((witness, Some(deployed))) =
             records.get(document).and_then(|record| record.iter().find(|(witness, _)| witness.name == name))
         else {
             return Ok(None);
         };
         let Some(answers) = self.answer(cell, witness, document)? else { return Ok(None) };
-        let rows = battery::disagreements(name, &answers, deployed, self.trained.0, document as u32);
-        Ok(condition::distance(&rows))
+        Ok(Some(battery::disagreements(name, &answers, deployed, self.trained.0, document as u32)))
     }
 
+    /// Replays hypotheses, and keeps the rows of their distances.
     fn search(
         &self,
         deployment: &Deployment<'_>,
         records: &[Record],
-        signature: &Signature,
-        marks: &[condition::Mark],
+        battery: &[Reading],
         able: &[Candidate],
-    ) -> Result<Vec<Trial>, SubjectError> {
+    ) -> Result<Vec<Replayed>, SubjectError> {
+        let signature = signature(battery);
+        let marks = marks(&signature, battery);
         let costs: Vec<(String, usize)> =
             self.witnesses(0).iter().map(|witness| (witness.name.to_owned(), witness.cost())).collect();
         // Time alone is no reason for another answer.
         let outputs: Vec<Candidate> =
             able.iter().filter(|candidate| candidate.fault.site() != Site::Latency).cloned().collect();
-        let search = Search { signature, marks, catalogue: &outputs, costs: &costs };
+        let search = Search { signature: &signature, marks: &marks, catalogue: &outputs, costs: &costs };
         let cell = |faults: &[AnyFault]| deployment.declared.hypothesis(faults.to_vec());
-        let mut trials = search.run(&mut |faults, witness| self.distance(&cell(faults), witness, records, 0))?;
-        // Agreement on one document is confirmed on the others.
-        for trial in trials.iter_mut().filter(|trial| trial.exact) {
+        let mut rows: BTreeMap<CellId, Vec<Reading>> = BTreeMap::new();
+        let trials = search.run(&mut |faults, witness| {
+            let cell = cell(faults);
+            let Some(read) = self.distances(&cell, witness, records, 0)? else { return Ok(None) };
+            let distance = condition::distance(&read);
+            rows.entry(cell.id()).or_default().extend(read);
+            Ok::<_, SubjectError>(distance)
+        })?;
+        let mut replayed = Vec::new();
+        for trial in trials {
             let faults: Vec<AnyFault> = trial.candidates.iter().map(|candidate| candidate.fault.clone()).collect();
-            for document in 1..records.len() {
-                for one in &signature.divergent {
-                    let distance = self.distance(&cell(&faults), &one.witness, records, document)?;
-                    trial.exact &= distance.is_some_and(|distance| condition::agrees(signature, &one.witness, &distance));
+            let cell = cell(&faults);
+            let mut readings = rows.get(&cell.id()).cloned().unwrap_or_default();
+            // Agreement on one document is confirmed on the others.
+            for (document, one) in (1..records.len()).flat_map(|d| signature.divergent.iter().map(move |one| (d, one))) {
+                let asked = records.get(document).is_some_and(|record| record.iter().any(|(w, _)| w.name == one.witness));
+                if trial.exact && asked {
+                    readings.extend(self.distances(&cell, &one.witness, records, document)?.unwrap_or_default());
                 }
             }
+            replayed.push(Replayed { candidates: trial.candidates, readings });
         }
-        Ok(trials)
+        Ok(replayed)
     }
 
-    /// Times the deployment, and what may slow it where it is slow.
-    fn time(
-        &self,
-        deployed: &mut dyn Subject,
-        deployment: &Deployment<'_>,
-        able: &[Candidate],
-        found: &mut Examination,
-    ) -> Result<(), SubjectError> {
-        let Some(timing) = &self.timing else { return Ok(()) };
-        let Some((own, rows)) = self.pace(deployed, deployment.declared)? else { return Ok(()) };
-        found.readings.extend(rows);
-        let Some(unknown) = slow(&own, &found.signature) else { return Ok(()) };
-        let mut paces = Vec::new();
+    /// Times what may slow a deployment that is slow.
+    fn paces(&self, deployment: &Deployment<'_>, able: &[Candidate]) -> Result<Vec<Replayed>, SubjectError> {
+        let Some(timing) = &self.timing else { return Ok(Vec::new()) };
+        let mut replayed = Vec::new();
         for candidate in able.iter().filter(|candidate| candidate.fault.site() == Site::Latency) {
             let cell = deployment.declared.hypothesis(vec![candidate.fault.clone()]);
             let kept = self.paces.borrow().get(&cell.id()).cloned();
-            let read = match kept {
-                Some(read) => read,
+            let readings = match kept {
+                Some(readings) => readings,
                 None => {
                     let mut subject = self.replay.subject(&cell)?;
-                    let read = pace(&self.timed(subject.as_mut(), deployment.declared, timing, timing.more)?);
-                    self.paces.borrow_mut().insert(cell.id(), read.clone());
-                    read
+                    let readings = self.timed(subject.as_mut(), deployment.declared, timing)?;
+                    self.paces.borrow_mut().insert(cell.id(), readings.clone());
+                    readings
                 }
             };
-            paces.push((candidate.clone(), read));
+            replayed.push(Replayed { candidates: vec![candidate.clone()], readings });
         }
-        found.cells += paces.len();
-        let slow = condition::named_by_pace(unknown, &closest(&own, &paces));
-        found.suspicions = condition::with_pace(std::mem::take(&mut found.suspicions), slow);
-        Ok(())
+        Ok(replayed)
+    }
+
+    /// Two rounds of both engines, without a control.
+    fn glance(
+        &self,
+        subject: &mut dyn Subject,
+        declared: &Cell,
+        timing: &Timing,
+    ) -> Result<Vec<Reading>, SubjectError> {
+        let mut healthy = self.replay.subject(declared)?;
+        let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
+        subject.restart();
+        latency::glance(subject, healthy.as_mut(), tokens, &timing.sizes())
     }
 
     fn timed(
@@ -330,12 +361,11 @@ impl<'a> Workshop<'a> {
         subject: &mut dyn Subject,
         declared: &Cell,
         timing: &Timing,
-        blocks: usize,
     ) -> Result<Vec<Reading>, SubjectError> {
         let mut healthy = self.replay.subject(declared)?;
         let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
         subject.restart();
-        let rows = latency::measure(subject, healthy.as_mut(), tokens, &timing.sizes(blocks), || {})?;
+        let rows = latency::measure(subject, healthy.as_mut(), tokens, &timing.sizes(), || {})?;
         Ok(rows.into_iter().filter(|row| matches!(row.quantity, Quantity::Prefill | Quantity::Decode)).collect())
     }
 }

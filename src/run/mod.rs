@@ -4,6 +4,7 @@
 mod card;
 mod cells;
 mod documents;
+mod examination;
 pub mod examine;
 mod fingerprint;
 #[cfg(feature = "libtorch")]
@@ -50,6 +51,8 @@ pub struct Request {
     pub quick: bool,
     /// What to do with an unfinished run.
     pub resume: Resume,
+    /// Whether every cell is measured, also those that can no longer change a cause.
+    pub exhaustive: bool,
     /// A baseline to compare with, beside the reference.
     pub baseline: Option<String>,
 }
@@ -103,7 +106,15 @@ pub fn diagnose<E: Engine>(
     let documents = documents(&scenario)?;
     let engine = load(&scenario)?;
     let progress = Progress::new(&scenario, &done, folder.notes());
-    let cells = cells::measure_all(&scenario, &documents, &engine, &mut folder, done, &progress)?;
+    progress.cost(&scenario, request.exhaustive);
+    let mut cells =
+        cells::measure_all(&scenario, &documents, &engine, &mut folder, done, (request.exhaustive, &progress))?;
+    if !scenario.conditions.is_empty() {
+        for (cell, outcome) in examination::cells(&scenario, &documents, &engine, &progress)? {
+            folder.save_cell(&cell, &outcome)?;
+            cells.push((cell, outcome));
+        }
+    }
     progress.finish();
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -49,10 +52,15 @@ pub struct Request {
     pub device: String,
     /// Threads of one tensor operation.
     pub threads: usize,
+    /// Cases that are diagnosed at once.
+    pub jobs: usize,
 }
 
 /// Loads the engine of a checkpoint's folder.
-pub type Load<'a> = &'a dyn Fn(&Path) -> anyhow::Result<Box<dyn Engine>>;
+pub type Load<'a> = &'a (dyn Fn(&Path) -> anyhow::Result<Box<dyn Engine>> + Sync);
+
+/// Hears what happens.
+pub type Notify<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// A deployment that is at hand.
 struct Bench {
@@ -79,34 +87,52 @@ pub fn score(
     request: &Request,
     catalogue: &[Candidate],
     load: Load<'_>,
-    notify: &dyn Fn(&str),
+    notify: Notify<'_>,
 ) -> anyhow::Result<Score> {
-    let models = models(request, load)?;
-    let benches = benches(&models)?;
-    let cases = cases(&benches, &request.plan);
+    let cases = cases(&benches(&models(request, load)?)?, &request.plan);
     let store = Store::open(&request.out, &identity(request, catalogue)?)?;
-    let rooms: Vec<Room<'_>> = models.iter().map(|model| Room::of(model)).collect::<anyhow::Result<_>>()?;
-    notify(&format!("{} cases over {} deployments", cases.len(), benches.len()));
-    let mut rows = Vec::new();
-    for (index, case) in cases.iter().enumerate() {
-        let key = format!("{:?} {}", case.kind, case.name()).to_lowercase();
-        if let Some(row) = store.row(&key) {
-            rows.extend(row);
-            continue;
+    let left: Vec<&Case> = cases.iter().filter(|case| store.row(&key(case)).is_none()).collect();
+    notify(&format!("{} cases, {} of them on disk already", cases.len(), cases.len() - left.len()));
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    // An engine belongs to one thread, so each worker has its own.
+    let work = || -> anyhow::Result<()> {
+        let models = models(request, load)?;
+        let benches = benches(&models)?;
+        let rooms: Vec<Room<'_>> = models.iter().map(Room::of).collect::<anyhow::Result<_>>()?;
+        while let Some(case) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(bench) = benches.get(case.deployment) else { continue };
+            let (Some(model), Some(room)) = (models.get(bench.checkpoint), rooms.get(bench.checkpoint)) else { continue };
+            let row = diagnose(case, bench, model, room, catalogue)
+                .with_context(|| format!("cannot diagnose `{}` in {}", case.name(), bench.declared.label()))?;
+            store.save(&key(case), row.as_ref())?;
+            notify(&format!("{} ({}): {}", key(case), bench.declared.label(), said(row.as_ref())));
+            done.lock().unwrap_or_else(PoisonError::into_inner).insert(key(case), row);
         }
-        let Some(bench) = benches.get(case.deployment) else { continue };
-        let (Some(model), Some(room)) = (models.get(bench.checkpoint), rooms.get(bench.checkpoint)) else { continue };
-        let row = diagnose(case, bench, model, room, catalogue)
-            .with_context(|| format!("cannot diagnose `{}` in {}", case.name(), bench.declared.label()))?;
-        store.save(&key, row.as_ref())?;
-        let said = row.as_ref().map_or("masked: one of the two hides the other".to_owned(), |row| {
-            let top: Vec<&str> = row.top.iter().map(|named| named.name.as_str()).collect();
-            format!("{} in {:.1} s, {} engines", top.join(", "), row.seconds, row.cells)
-        });
-        notify(&format!("{}/{} {key} ({}): {said}", index + 1, cases.len(), bench.declared.label()));
-        rows.extend(row);
-    }
-    Ok(tally(rows))
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..request.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| match worker.join() {
+            Ok(ended) => ended,
+            Err(_) => bail!("a worker of the score was lost\n  hint: this is a defect of gyro, please report it"),
+        })
+    })?;
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let row = |case: &Case| store.row(&key(case)).or_else(|| done.get(&key(case)).cloned()).flatten();
+    Ok(tally(cases.iter().filter_map(row).collect()))
+}
+
+/// What a case is called on disk.
+fn key(case: &Case) -> String {
+    format!("{:?} {}", case.kind, case.name()).to_lowercase()
+}
+
+/// A finished case in one line.
+fn said(row: Option<&Row>) -> String {
+    row.map_or("left out: one of the two hides the other".to_owned(), |row| {
+        let top: Vec<&str> = row.top.iter().map(|named| named.name.as_str()).collect();
+        format!("{} in {:.1} s, {} engines", top.join(", "), row.seconds, row.cells)
+    })
 }
 
 /// The checkpoints that are there.

@@ -60,6 +60,8 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         factors,
         adapted,
         deployed_adapted: Tokens(written.deployed.adapted),
+        conditions: Vec::new(),
+        ablated_conditions: Vec::new(),
         adaptation,
         scheme,
         grid: GridShape::Full,

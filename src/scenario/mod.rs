@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+use crate::faults::AnyFault;
 use crate::findings::{Axis, Question};
 use crate::measurement::Cell;
 use crate::positions::{AnyMethod, Method, Scheme};
@@ -61,6 +62,10 @@ pub struct Scenario {
     pub adapted: Vec<Tokens>,
     /// Tokens of adaptation of the deployed retrofit.
     pub deployed_adapted: Tokens,
+    /// Faults that the deployed engine has.
+    pub conditions: Vec<AnyFault>,
+    /// Faults that are measured at the deployed method and factor, each by itself.
+    pub ablated_conditions: Vec<AnyFault>,
     /// How weights are adapted; absent where nothing is.
     pub adaptation: Option<AdaptationPlan>,
     /// The mechanism of the main checkpoint's weights.
@@ -99,6 +104,13 @@ impl Scenario {
             }
         }
         cells.push(self.deployed_cell());
+        let healthy = self.deployed_cell().healthy();
+        for condition in &self.conditions {
+            let others = self.conditions.iter().filter(|other| *other != condition).cloned().collect();
+            cells.push(healthy.clone().under(others));
+        }
+        cells.push(healthy.clone());
+        cells.extend(self.ablated_conditions.iter().map(|condition| healthy.clone().under(vec![condition.clone()])));
         let asks_beyond = |probe: &ProbeName| matches!(probe, ProbeName::LongRange | ProbeName::Retrieval);
         if self.target > self.trained && self.probes.iter().any(asks_beyond) {
             cells.push(Cell::truncated());
@@ -111,7 +123,7 @@ impl Scenario {
     /// The cell as deployed.
     #[must_use]
     pub fn deployed_cell(&self) -> Cell {
-        Cell::grid(self.deployed.0.clone(), self.deployed.1).after(self.deployed_adapted)
+        Cell::grid(self.deployed.0.clone(), self.deployed.1).after(self.deployed_adapted).under(self.conditions.clone())
     }
 
     /// Whether weights of the method's own mechanism are at hand, so that it can be measured without adaptation.

@@ -10,6 +10,7 @@
 mod biases;
 mod blame;
 mod checkpoint;
+mod conditions;
 mod explain;
 #[cfg(feature = "libtorch")]
 mod fleet;

@@ -94,6 +94,7 @@ fn request(out: &Path, resume: Resume) -> Request {
         device: "scripted".to_owned(),
         threads: 1,
         quick: false,
+        exhaustive: false,
         resume,
         baseline: None,
     }

@@ -60,7 +60,7 @@ pub fn marks(signature: &Signature, readings: &[Reading]) -> Vec<Mark> {
             ));
         }
         if inside.is_empty() && stays.is_none() {
-            marks.push(unseen());
+            marks.push(unseen(readings));
         }
         marks.extend(inside);
     }
@@ -93,9 +93,20 @@ pub fn marks(signature: &Signature, readings: &[Reading]) -> Vec<Mark> {
 }
 
 /// What is left where outputs differ and every reading of rotation, bias and temperature is as declared.
-fn unseen() -> Mark {
-    let why = "rotation, bias and temperature are applied as declared, so what differs is which tokens are seen";
-    Mark::new(Site::Mask, why.to_owned())
+fn unseen(readings: &[Reading]) -> Mark {
+    let mut why = "rotation, bias and temperature are applied as declared, so what differs is which tokens are seen".to_owned();
+    let influence = |repeat: u32| {
+        let rows = readings.iter().filter(|row| row.quantity == Quantity::Influence && row.repeat == repeat);
+        rows.map(|row| row.value).collect::<Vec<_>>()
+    };
+    if let (Some(own), Some(healthy)) = (crate::stats::mean(&influence(0)), crate::stats::mean(&influence(1))) {
+        why.push_str(&format!(
+            "; replacing the first tokens moves later outputs by {} nats/token, in the healthy replay by {}",
+            words(own),
+            words(healthy)
+        ));
+    }
+    Mark::new(Site::Mask, why)
 }
 
 /// The places whose readings differ from the healthy replay's.

@@ -58,16 +58,24 @@ pub fn pace(readings: &[Reading]) -> Pace {
     pace
 }
 
+/// Whether anything may be slow, so that more blocks are worth their time: the shortest times of two engines differ.
+#[must_use]
+pub fn may_be_slow(readings: &[Reading]) -> bool {
+    let mut least: BTreeMap<(Quantity, u32), [f64; 2]> = BTreeMap::new();
+    for reading in readings {
+        let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else { continue };
+        let times = least.entry((reading.quantity, length)).or_insert([f64::INFINITY; 2]);
+        if let Some(time) = times.get_mut(reading.repeat as usize) {
+            *time = time.min(reading.value);
+        }
+    }
+    least.values().any(|[engine, healthy]| engine / healthy > SLOW)
+}
+
 impl Pace {
     /// The timings that are slow beyond doubt.
     fn slow(&self) -> impl Iterator<Item = (&(Quantity, u32), &Estimate)> {
         self.ratios.iter().filter(|(_, ratio)| self.steady && ratio.low > SLOW)
-    }
-
-    /// Whether anything may be slow, so that more blocks are worth their time.
-    #[must_use]
-    pub fn is_suspicious(&self) -> bool {
-        self.ratios.values().any(|ratio| ratio.point > SLOW)
     }
 
     /// How unlike another pace this one is: the root mean square of the differences of the logarithms.

@@ -10,15 +10,13 @@ use super::marks::Mark;
 use super::signature::{MATERIAL, Signature};
 use crate::faults::{AnyFault, Fault, Site};
 use crate::measurement::{Quantity, Reading};
+use crate::probes::battery::CHEAP;
 
 /// A hypothesis agrees with the deployment on a request if no bin differs by more than this share of what is to be explained.
 const RESIDUE: f64 = 0.05;
 
-/// Requests of at most so many tokens are cheap: every single fault is asked all of them that tell.
-const CHEAP: usize = 600;
-
 /// More hypotheses than this are not replayed; a pair of faults is then searched among the likeliest only.
-const MOST_TRIALS: usize = 2_000;
+const MOST_TRIALS: usize = 600;
 
 /// A fault under the name that it has in the catalogue.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +70,22 @@ impl Trial {
             .filter(|share| share.is_finite())
             .collect();
         crate::stats::mean(&shares).unwrap_or(0.0)
+    }
+
+    /// The trial in the rows of a hypothesis.
+    #[must_use]
+    pub fn of(candidates: Vec<Candidate>, readings: &[Reading], signature: &Signature) -> Self {
+        let mut distances = BTreeMap::new();
+        for reading in readings.iter().filter(|reading| reading.quantity == Quantity::Disagreement) {
+            if !distances.contains_key(&reading.probe) {
+                let own: Vec<Reading> = readings.iter().filter(|other| other.probe == reading.probe).cloned().collect();
+                distances.extend(distance(&own).map(|distance| (reading.probe.clone(), distance)));
+            }
+        }
+        let mut trial = Self { candidates, distances, exact: false };
+        let differ = signature.divergent.iter().map(|one| &one.witness);
+        trial.exact = differ.chain(&signature.alike).all(|witness| trial.agrees(signature, witness));
+        trial
     }
 
     /// Whether it agrees on a witness.
@@ -149,7 +163,7 @@ impl Search<'_> {
         Ok(trials)
     }
 
-    /// The cheap witnesses that differ, cheapest first; the cheapest that differs where none is cheap.
+    /// The cheap witnesses that differ (every single fault is asked all of them), cheapest first; the cheapest that differs where none is cheap.
     fn telling(&self) -> Vec<&str> {
         let mut all: Vec<&(String, usize)> = self
             .costs

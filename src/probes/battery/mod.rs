@@ -25,7 +25,7 @@ pub use compare::{disagreements, divergences};
 pub use inside::{Inside, inside};
 pub use reach::reach;
 pub use rotation::unwrapped_ratio;
-pub use witness::{Answer, Answers, Family, Record, Text, Witness, record, record_one};
+pub use witness::{Answer, Answers, CHEAP, Family, Record, Text, Witness, add_alike, record, record_one};
 
 /// A kind of request, or of pairs of requests, that faults answer in their own ways.
 pub trait Check: Sync {

@@ -143,14 +143,18 @@ pub struct Answers {
 /// Everything that a subject answered over one text, by witness; absent where it refused the request.
 pub type Record = Vec<(Witness, Option<Answers>)>;
 
-/// Records a subject's answers to every witness. A refusal (learned vectors end, say) is kept as an absence.
+/// Witnesses of at most so many tokens are cheap.
+pub const CHEAP: usize = 600;
+
+/// Records a subject's answers to every witness, and to the equivalent requests of the cheap ones; [`add_alike`] asks the
+/// others. A refusal (learned vectors end, say) is kept as an absence.
 ///
 /// # Errors
 /// [`SubjectError::OutOfMemory`] alone: nothing can be said of what does not fit.
 pub fn record(subject: &mut dyn Subject, witnesses: &[Witness]) -> Result<Record, SubjectError> {
     witnesses
         .iter()
-        .map(|witness| match record_one(subject, witness, true) {
+        .map(|witness| match record_one(subject, witness, witness.cost() <= CHEAP) {
             Ok(answers) => Ok((witness.clone(), Some(answers))),
             Err(SubjectError::Engine(_)) => Ok((witness.clone(), None)),
             Err(error) => Err(error),
@@ -176,11 +180,29 @@ pub fn record_one(subject: &mut dyn Subject, witness: &Witness, alike: bool) -> 
         answers.read.push(Answer { first, log_probability: scores.log_probability });
     }
     if alike {
-        for (request, answer) in witness.alike.iter().zip(&answers.read) {
-            subject.restart();
-            let scores = subject.serve(request)?.into_iter().next().unwrap_or_default();
-            answers.alike.push(Answer { first: answer.first, log_probability: scores.log_probability });
-        }
+        ask_alike(subject, witness, &mut answers)?;
     }
     Ok(answers)
+}
+
+/// Asks the equivalent requests that a record lacks.
+///
+/// # Errors
+/// [`SubjectError`] when the subject fails.
+pub fn add_alike(subject: &mut dyn Subject, record: &mut Record) -> Result<(), SubjectError> {
+    for (witness, answers) in record {
+        if let Some(answers) = answers.as_mut().filter(|answers| answers.alike.is_empty()) {
+            ask_alike(subject, witness, answers)?;
+        }
+    }
+    Ok(())
+}
+
+fn ask_alike(subject: &mut dyn Subject, witness: &Witness, answers: &mut Answers) -> Result<(), SubjectError> {
+    for (request, answer) in witness.alike.iter().zip(&answers.read) {
+        subject.restart();
+        let scores = subject.serve(request)?.into_iter().next().unwrap_or_default();
+        answers.alike.push(Answer { first: answer.first, log_probability: scores.log_probability });
+    }
+    Ok(())
 }

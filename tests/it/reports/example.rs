@@ -217,6 +217,8 @@ fn causes() -> Vec<Cause> {
         repair: Some(Repair { by: "ntk".into(), cell: "ntk x4".into(), fraction: estimate(0.98, 0.02, 8) }),
         shapley: [("method", 0.81), ("factor", 0.19), ("interaction", 0.05)].map(|(k, v)| (k.to_owned(), v)).into(),
         shape: "constant".into(),
+        place: None,
+        onset: None,
         evidence: vec!["At factor 4, ntk loses 0.016 nats/token where linear loses 1.268 (8 documents).".into()],
     };
     let mut far = repaired.clone();
@@ -230,6 +232,8 @@ fn causes() -> Vec<Cause> {
         repair: None,
         shapley: BTreeMap::new(),
         shape: "none".into(),
+        place: None,
+        onset: None,
         evidence: vec![],
     };
     let mut facts = repaired.clone();
@@ -252,6 +256,7 @@ pub(super) fn findings() -> Findings {
     Findings {
         schema: SCHEMA,
         stability: Vec::new(),
+        deviations: Vec::new(),
         decide: Vec::new(),
         scenario: "8k_regression".into(),
         question: "Short answers got worse after we stretched 2k to 8k. Method or factor?".into(),
