@@ -26,6 +26,8 @@ pub enum Quantity {
     Decode,
     /// Distance of the deployment's log-probabilities from the healthy replay's, mean over tokens of the absolute value.
     Divergence,
+    /// The position of the first token whose log-probability differs between the deployment and the healthy replay.
+    FirstDifference,
     /// Distance of the deployment's log-probabilities from its own answer to an equivalent request.
     Inconsistency,
     /// Distance of a hypothesis's log-probabilities from the deployment's.
@@ -52,7 +54,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// Every quantity, in the order of the reports.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Nll,
         Self::Top1,
         Self::Recall,
@@ -63,6 +65,7 @@ impl Quantity {
         Self::Prefill,
         Self::Decode,
         Self::Divergence,
+        Self::FirstDifference,
         Self::Inconsistency,
         Self::Disagreement,
         Self::PhaseError,
@@ -90,6 +93,7 @@ impl Quantity {
             Self::Prefill => "prefill",
             Self::Decode => "decode",
             Self::Divergence => "divergence",
+            Self::FirstDifference => "first_difference",
             Self::Inconsistency => "inconsistency",
             Self::Disagreement => "disagreement",
             Self::PhaseError => "phase_error",
@@ -116,6 +120,7 @@ impl Quantity {
         match self {
             Self::Nll | Self::Divergence | Self::Inconsistency | Self::Disagreement | Self::Influence => "nats/token",
             Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained | Self::Mixing | Self::Sight => "share",
+            Self::FirstDifference => "tokens",
             Self::PhaseError => "radians",
             Self::FrequencyRatio | Self::RelativeError | Self::Gain | Self::Temperature => "ratio",
             Self::Entropy => "nats",

@@ -80,6 +80,7 @@ impl<'a> Story<'a> {
         let mut story = Self { run, rulings: rulings(run), figures: charts::all(run)?, blocks: Vec::new() };
         story.damage();
         story.repairs();
+        story.deviations();
         story.grid();
         story.stability();
         story.probes();
@@ -152,6 +153,35 @@ impl<'a> Story<'a> {
             self.blocks.push(Block::Subheading("What leaves damage".to_owned()));
             self.blocks.push(Block::List(useless));
         }
+    }
+
+    /// What the deployment does otherwise than its healthy replay; nothing where the two were not compared.
+    fn deviations(&mut self) {
+        let deviations = &self.run.findings.deviations;
+        if deviations.is_empty() {
+            return;
+        }
+        self.heading("What the engine does otherwise than its healthy replay");
+        let dash = || "\u{2013}".to_owned();
+        let rows = deviations
+            .iter()
+            .map(|one| {
+                let onset = one.onset.map_or_else(dash, |at| format!("{} [{}, {}]", at.point, at.low, at.high));
+                let explained = one.explained.map_or_else(dash, |share| format!("{:.0}%", 100.0 * share));
+                vec![
+                    text(one.name.clone()),
+                    text(one.place.clone().unwrap_or_else(dash)),
+                    text(one.shape.clone()),
+                    text(onset),
+                    text(explained),
+                    text(if one.exact { "every answer" } else { "no" }),
+                ]
+            })
+            .collect();
+        let head = ["Suspicion", "Place", "Where it shows", "From position", "Explained", "Its replay agrees"];
+        self.blocks.push(table(&head, rows));
+        let evidence = deviations.first().map(|first| first.evidence.clone()).unwrap_or_default();
+        self.blocks.push(Block::List(evidence));
     }
 
     fn grid(&mut self) {

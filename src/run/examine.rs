@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::ablation::condition::{
-    self, Candidate, Divergent, Pace, Replayed, Search, Suspicion, marks, may_be_slow, pace, signature, slow, suspect,
+    self, Candidate, Divergent, Pace, Replayed, Search, Signature, Suspicion, Trial, marks,
+    may_be_slow, pace, refined, signature, slow, suspect,
 };
 use crate::faults::{AnyFault, Fault, Setting, Site};
 use crate::measurement::{Cell, CellId, Quantity, Reading};
@@ -151,6 +152,7 @@ impl<'a> Workshop<'a> {
         if let Some((own, rows)) = self.pace(deployed.as_mut(), deployment.declared)? {
             readings.extend(rows);
             if slow(&own, &signature(&readings)).is_some() {
+                self.time_exact(deployment, &signature(&readings), &mut replayed)?;
                 replayed.extend(self.paces(deployment, &able)?);
             }
         }
@@ -295,7 +297,9 @@ impl<'a> Workshop<'a> {
         // Time alone is no reason for another answer.
         let outputs: Vec<Candidate> =
             able.iter().filter(|candidate| candidate.fault.site() != Site::Latency).cloned().collect();
-        let search = Search { signature: &signature, marks: &marks, catalogue: &outputs, costs: &costs };
+        let refined = refined(&outputs, battery, deployment.setting);
+        let search =
+            Search { signature: &signature, marks: &marks, catalogue: &outputs, refined: &refined, costs: &costs };
         let cell = |faults: &[AnyFault]| deployment.declared.hypothesis(faults.to_vec());
         let mut rows: BTreeMap<CellId, Vec<Reading>> = BTreeMap::new();
         let trials = search.run(&mut |faults, witness| {
@@ -320,6 +324,25 @@ impl<'a> Workshop<'a> {
             replayed.push(Replayed { candidates: trial.candidates, readings });
         }
         Ok(replayed)
+    }
+
+    /// Times the hypotheses that answer as the deployment does: what changes answers may take time, too.
+    fn time_exact(
+        &self,
+        deployment: &Deployment<'_>,
+        signature: &Signature,
+        replayed: &mut [Replayed],
+    ) -> Result<(), SubjectError> {
+        let Some(timing) = &self.timing else { return Ok(()) };
+        for one in replayed {
+            if Trial::of(one.candidates.clone(), &one.readings, signature).exact {
+                let faults = one.candidates.iter().map(|candidate| candidate.fault.clone()).collect();
+                let mut subject = self.replay.subject(&deployment.declared.hypothesis(faults))?;
+                one.readings.extend(self.timed(subject.as_mut(), deployment.declared, timing)?);
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Times what may slow a deployment that is slow.

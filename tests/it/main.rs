@@ -11,6 +11,8 @@ mod biases;
 mod blame;
 mod checkpoint;
 mod conditions;
+#[cfg(feature = "libtorch")]
+mod examination;
 mod explain;
 #[cfg(feature = "libtorch")]
 mod fleet;

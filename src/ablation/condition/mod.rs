@@ -5,6 +5,7 @@
 
 mod marks;
 mod pace;
+mod parameters;
 mod ranking;
 mod search;
 mod signature;
@@ -14,8 +15,9 @@ use crate::measurement::{Quantity, Reading};
 
 pub use marks::{Mark, marks};
 pub use pace::{Pace, closest, may_be_slow, named_by_pace, pace, slow, with_pace};
+pub use parameters::refined;
 pub use ranking::{Suspicion, rank};
-pub use search::{Ask, Candidate, Distance, Search, Trial, agrees, catalogue, distance};
+pub use search::{Ask, Candidate, Distance, Search, Trial, catalogue, distance};
 pub use signature::{Divergent, MATERIAL, Signature, signature};
 
 /// A hypothesis and the rows of its replays: distances of its answers, or its times.
@@ -41,9 +43,17 @@ pub fn suspect(battery: &[Reading], replayed: &[Replayed]) -> Vec<Suspicion> {
     let outputs = rank(&signature, &marks, &trials);
     let own = pace(battery);
     let Some(unknown) = slow(&own, &signature) else { return outputs };
+    // A fault that changes answers may take time, too: then time is no fault of its own.
+    let explains = |one: &&Replayed| {
+        let trial = Trial::of(one.candidates.clone(), &one.readings, &signature);
+        holds(one, Quantity::Disagreement) && holds(one, Quantity::Decode) && trial.exact && own.is_like(&pace(&one.readings))
+    };
+    if replayed.iter().any(|one| explains(&one)) {
+        return outputs;
+    }
     let paces: Vec<(Candidate, Pace)> = replayed
         .iter()
-        .filter(|one| holds(one, Quantity::Decode))
+        .filter(|one| holds(one, Quantity::Decode) && !holds(one, Quantity::Disagreement))
         .filter_map(|one| Some((one.candidates.first()?.clone(), pace(&one.readings))))
         .collect();
     with_pace(outputs, named_by_pace(unknown, &closest(&own, &paces)))

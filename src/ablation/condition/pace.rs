@@ -78,6 +78,12 @@ impl Pace {
         self.ratios.iter().filter(|(_, ratio)| self.steady && ratio.low > SLOW)
     }
 
+    /// Whether another engine is about as slow.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.distance(other).is_some_and(|distance| distance <= 2.0 * ALIKE)
+    }
+
     /// How unlike another pace this one is: the root mean square of the differences of the logarithms.
     fn distance(&self, other: &Self) -> Option<f64> {
         let squares: Vec<f64> = self

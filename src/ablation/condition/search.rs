@@ -12,9 +12,6 @@ use crate::faults::{AnyFault, Fault, Site};
 use crate::measurement::{Quantity, Reading};
 use crate::probes::battery::CHEAP;
 
-/// A hypothesis agrees with the deployment on a request if no bin differs by more than this share of what is to be explained.
-const RESIDUE: f64 = 0.05;
-
 /// More hypotheses than this are not replayed; a pair of faults is then searched among the likeliest only.
 const MOST_TRIALS: usize = 600;
 
@@ -84,13 +81,13 @@ impl Trial {
         }
         let mut trial = Self { candidates, distances, exact: false };
         let differ = signature.divergent.iter().map(|one| &one.witness);
-        trial.exact = differ.chain(&signature.alike).all(|witness| trial.agrees(signature, witness));
+        trial.exact = differ.chain(&signature.alike).all(|witness| trial.agrees(witness));
         trial
     }
 
     /// Whether it agrees on a witness.
-    fn agrees(&self, signature: &Signature, witness: &str) -> bool {
-        self.distances.get(witness).is_some_and(|distance| agrees(signature, witness, distance))
+    fn agrees(&self, witness: &str) -> bool {
+        self.distances.get(witness).is_some_and(agrees)
     }
 }
 
@@ -104,16 +101,9 @@ pub fn distance(readings: &[Reading]) -> Option<Distance> {
     Some(Distance { mean: value(0)?, worst: value(1)? })
 }
 
-/// Whether a distance is agreement on a witness.
-#[must_use]
-pub fn agrees(signature: &Signature, witness: &str, distance: &Distance) -> bool {
-    let to_explain = signature.divergent.iter().find(|one| one.witness == witness);
-    match to_explain {
-        // A difference that has no number agrees with another one of its kind alone.
-        Some(one) if !one.worst.is_finite() => distance.worst.is_finite() && distance.worst <= MATERIAL,
-        Some(one) => distance.worst <= MATERIAL.max(RESIDUE * one.worst.min(one.mean)),
-        None => distance.worst <= MATERIAL,
-    }
+/// Whether a distance is agreement: no bin differs by more than two sound kernels do.
+fn agrees(distance: &Distance) -> bool {
+    distance.worst <= MATERIAL
 }
 
 /// What the search may ask: the distance of an engine with these faults from the deployment on a witness; nothing where the
@@ -128,6 +118,8 @@ pub struct Search<'a> {
     pub marks: &'a [Mark],
     /// The candidates that can matter under the declared method.
     pub catalogue: &'a [Candidate],
+    /// The same candidates with parameters that the battery reads, tried where no default agrees.
+    pub refined: &'a [Candidate],
     /// Every witness with its cost in tokens.
     pub costs: &'a [(String, usize)],
 }
@@ -151,6 +143,12 @@ impl Search<'_> {
             if trials.iter().any(|trial| trial.exact) {
                 return Ok(trials);
             }
+        }
+        for candidate in self.refined {
+            trials.push(self.try_out(vec![candidate.clone()], &telling, false, ask)?);
+        }
+        if trials.iter().any(|trial| trial.exact) {
+            return Ok(trials);
         }
         for pair in self.pairs(&trials, &telling) {
             let trial = self.try_out(pair, &telling, false, ask)?;
@@ -209,7 +207,7 @@ impl Search<'_> {
         for witness in telling {
             let Some(distance) = ask(&faults, witness)? else { return Ok(trial) };
             trial.distances.insert((*witness).to_owned(), distance);
-            agreed &= trial.agrees(self.signature, witness);
+            agreed &= trial.agrees(witness);
             if !agreed && !all {
                 return Ok(trial);
             }
@@ -229,7 +227,7 @@ impl Search<'_> {
             }
             let Some(distance) = ask(&faults, witness)? else { return Ok(trial) };
             trial.distances.insert(witness.clone(), distance);
-            if !trial.agrees(self.signature, witness) {
+            if !trial.agrees(witness) {
                 return Ok(trial);
             }
         }
@@ -244,9 +242,9 @@ impl Search<'_> {
         let singles: Vec<(&Candidate, &Trial)> = trials
             .iter()
             .filter_map(|trial| Some((trial.candidates.first()?, trial)))
-            .filter(|(candidate, _)| candidate.fault.site() != Site::Latency)
+            .filter(|(candidate, _)| self.catalogue.contains(candidate))
             .collect();
-        let alone = |trial: &Trial| telling.iter().filter(|witness| trial.agrees(self.signature, witness)).count();
+        let alone = |trial: &Trial| telling.iter().filter(|witness| trial.agrees(witness)).count();
         let mut ranked: Vec<(u8, usize, usize)> = Vec::new();
         for (i, (a, one)) in singles.iter().enumerate() {
             for (j, (b, other)) in singles.iter().enumerate().skip(i + 1) {

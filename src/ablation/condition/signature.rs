@@ -141,7 +141,8 @@ fn onset(profile: &Profile) -> Option<Estimate> {
     }
     Some(Estimate {
         point: f64::from(point),
-        low: f64::from(bracket.0),
+        // Nothing can show in the very first tokens, so what shows right behind them may have begun with them.
+        low: f64::from(if bracket.0 < AT_START { 0 } else { bracket.0 }),
         high: f64::from(bracket.1),
         confidence: CONFIDENCE,
         n: distinct.len(),

@@ -45,6 +45,10 @@ pub fn divergences(deployed: &Record, healthy: &Record, trained: usize, document
                 }));
             }
         }
+        let first = ours.read.iter().zip(&theirs.read).find_map(|(own, healthy)| first_difference(own, healthy));
+        readings.extend(first.map(|position| {
+            reading(witness.name, Quantity::FirstDifference, document, Place::default(), position as f64, 1)
+        }));
         for (repeat, answers) in [ours, theirs].into_iter().enumerate() {
             readings.extend(loss(witness.name, answers, document, repeat as u32));
         }
@@ -87,6 +91,15 @@ fn loss(name: &str, answers: &Answers, document: u32, repeat: u32) -> Option<Rea
         answers.read.iter().flat_map(|answer| &answer.log_probability).map(|&x| f64::from(x)).collect();
     let mean = crate::stats::mean(&all)?;
     Some(Reading { repeat, ..reading(name, Quantity::Nll, document, Place::default(), -mean, all.len() as u32) })
+}
+
+/// Log-probabilities of one token that differ by less are the same, nats.
+const SAME: f64 = 1e-3;
+
+/// The position of the first query whose next token has another log-probability.
+fn first_difference(ours: &Answer, theirs: &Answer) -> Option<usize> {
+    let mut both = ours.log_probability.iter().zip(&theirs.log_probability);
+    both.position(|(ours, theirs)| !((ours - theirs).abs() <= SAME as f32)).map(|index| ours.first + index)
 }
 
 /// The mean distance of two answers in a range of positions.
