@@ -33,8 +33,12 @@ pub(super) fn diagnose(evidence: &Evidence) -> Findings {
     }
     findings.answer = sentence(evidence, &verdicts, &findings, &method);
     findings.deviations = suspicions.iter().map(deviation).collect();
-    findings.cells =
-        evidence.cells.iter().filter(|(cell, _)| cell.arm != Arm::Latency).map(|cell| summary(scenario_of(evidence), cell)).collect();
+    findings.cells = evidence
+        .cells
+        .iter()
+        .filter(|(cell, _)| cell.arm != Arm::Latency)
+        .map(|cell| summary(scenario_of(evidence), cell))
+        .collect();
     findings.expectations = expectations::expectations(&evidence.scenario.expect, &findings.causes);
     findings.notes = notes;
     findings.verdicts = verdicts;
@@ -109,8 +113,13 @@ impl Parted<'_> {
         if question == Question::Latency {
             return self.slow(lines);
         }
-        let of_method: Vec<Cause> =
-            self.method.causes.iter().filter(|cause| cause.question == question && cause.axis != Axis::None).cloned().collect();
+        let of_method: Vec<Cause> = self
+            .method
+            .causes
+            .iter()
+            .filter(|cause| cause.question == question && cause.axis != Axis::None)
+            .cloned()
+            .collect();
         let Some((condition, ours, rest)) = self.condition(lines.clone(), notes) else { return of_method };
         let worse = self.method.verdict(question).is_some_and(|verdict| verdict.ruling == Ruling::Worse);
         let mut causes = condition;
@@ -170,7 +179,9 @@ impl Parted<'_> {
             cause.confidence = named;
             cause.repair = fraction.map(|fraction| Repair { by: "healthy".to_owned(), cell: replay.label(), fraction });
             cause.shapley = self.shares(board, means);
-            cause.evidence.extend(fraction.map(|fraction| format!("repairing it removes {} of the damage", share(&fraction))));
+            cause
+                .evidence
+                .extend(fraction.map(|fraction| format!("repairing it removes {} of the damage", share(&fraction))));
         }
         Some((causes, means.0, means.1))
     }
@@ -180,7 +191,8 @@ impl Parted<'_> {
         let question = self.verdict.question;
         let outputs: Vec<&Suspicion> = self.suspicions.iter().filter(|one| one.shape != "latency_only").collect();
         let sure: Vec<&Suspicion> = outputs.iter().copied().take_while(|one| one.exact).collect();
-        let first: Vec<&Suspicion> = outputs.iter().copied().take(1).filter(|one| one.axis == Axis::Condition).collect();
+        let first: Vec<&Suspicion> =
+            outputs.iter().copied().take(1).filter(|one| one.axis == Axis::Condition).collect();
         let all = if sure.is_empty() { first } else { sure };
         let mut causes: Vec<Cause> = all.iter().map(|one| self.cause(question, one, &lines)).collect();
         if causes.is_empty() {
@@ -216,7 +228,8 @@ impl Parted<'_> {
             board.entries.iter().find(|entry| entry.cell.label() == *label).map(|entry| (cause, entry))
         });
         let value = |cell: &Cell| board.entry(cell)?.damage.measured().and_then(mean);
-        let Some((cause, base)) = repair.and_then(|(cause, entry)| Some((cause, (entry.cell, value(entry.cell)?)))) else {
+        let Some((cause, base)) = repair.and_then(|(cause, entry)| Some((cause, (entry.cell, value(entry.cell)?))))
+        else {
             return BTreeMap::from([("condition".to_owned(), 1.0)]);
         };
         let (cell, least) = base;
@@ -225,7 +238,8 @@ impl Parted<'_> {
         let condition = under.map_or(own, |under| 0.5 * (own + under - least));
         let interaction = under.map_or(0.0, |under| own - (under - least));
         let others = (gap - condition) / gap;
-        let mut shares: BTreeMap<String, f64> = cause.shapley.iter().map(|(axis, part)| (axis.clone(), part * others)).collect();
+        let mut shares: BTreeMap<String, f64> =
+            cause.shapley.iter().map(|(axis, part)| (axis.clone(), part * others)).collect();
         shares.insert("condition".to_owned(), condition / gap);
         shares.insert("condition_interaction".to_owned(), interaction / gap);
         shares
@@ -233,11 +247,16 @@ impl Parted<'_> {
 
     /// What slows the deployment: the battery's timings name it, the grid cannot.
     fn slow(&self, lines: Vec<String>) -> Vec<Cause> {
-        let late: Vec<&Suspicion> =
-            self.suspicions.iter().filter(|one| one.shape == "latency_only" && one.axis == Axis::Condition).take(1).collect();
+        let late: Vec<&Suspicion> = self
+            .suspicions
+            .iter()
+            .filter(|one| one.shape == "latency_only" && one.axis == Axis::Condition)
+            .take(1)
+            .collect();
         if late.is_empty() {
             let question = self.verdict.question;
-            let of_method = self.method.causes.iter().filter(|cause| cause.question == question && cause.axis != Axis::None);
+            let of_method =
+                self.method.causes.iter().filter(|cause| cause.question == question && cause.axis != Axis::None);
             let mut causes: Vec<Cause> = of_method.cloned().collect();
             if causes.is_empty() {
                 causes.push(bare(Axis::Undecided, self.evidence, question, lines));
@@ -262,7 +281,8 @@ fn sentence(evidence: &Evidence, verdicts: &[Verdict], findings: &Findings, meth
         }
     }
     let blames_method = method.verdicts.iter().any(|verdict| verdict.ruling == Ruling::Worse);
-    let deploy = method.recommendation.as_ref().filter(|_| blames_method).map(|best| format!(" Then deploy {}.", best.label()));
+    let deploy =
+        method.recommendation.as_ref().filter(|_| blames_method).map(|best| format!(" Then deploy {}.", best.label()));
     if names.is_empty() {
         return format!("{first}{}", deploy.unwrap_or_default());
     }

@@ -56,12 +56,9 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         jobs: arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         device: device_name(device),
     };
-    let score = score::score(
-        &request,
-        &catalogue(),
-        &|dir| Ok(Box::new(Alone::load(dir, device)?)),
-        &|news| eprintln!("{news}"),
-    )?;
+    let score = score::score(&request, &catalogue(), &|dir| Ok(Box::new(Alone::load(dir, device)?)), &|news| {
+        eprintln!("{news}")
+    })?;
     for page in crate::reports::score_pages(&score)? {
         crate::baselines::write_page(&request.out, &page.path, &page.bytes)?;
     }

@@ -119,7 +119,9 @@ impl Quantity {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Nll | Self::Divergence | Self::Inconsistency | Self::Disagreement | Self::Influence => "nats/token",
-            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained | Self::Mixing | Self::Sight => "share",
+            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained | Self::Mixing | Self::Sight => {
+                "share"
+            }
             Self::FirstDifference => "tokens",
             Self::PhaseError => "radians",
             Self::FrequencyRatio | Self::RelativeError | Self::Gain | Self::Temperature => "ratio",

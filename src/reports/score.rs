@@ -98,8 +98,7 @@ fn blocks(score: &Score) -> Vec<Block> {
             blocks.push(Block::Table(cases(&rows)));
         }
     }
-    let alarms: Vec<&Row> =
-        score.rows.iter().filter(|row| row.truth.kind == Kind::Healthy && row.alarms()).collect();
+    let alarms: Vec<&Row> = score.rows.iter().filter(|row| row.truth.kind == Kind::Healthy && row.alarms()).collect();
     if !alarms.is_empty() {
         blocks.push(Block::Heading("False alarms".to_owned()));
         blocks.push(Block::Table(cases(&alarms)));
@@ -148,7 +147,8 @@ fn cases(rows: &[&Row]) -> Table {
         let first = row.top.first();
         let said: Vec<String> = row.top.iter().take(3).map(|named| named.name.clone()).collect();
         let place = |place: Option<crate::faults::Site>| place.map_or("-", crate::faults::Site::name).to_owned();
-        let truth = if row.truth.axis == Axis::None { "-".to_owned() } else { place(row.truth.places.first().copied()) };
+        let truth =
+            if row.truth.axis == Axis::None { "-".to_owned() } else { place(row.truth.places.first().copied()) };
         vec![
             Entry::Text(row.fault.clone()),
             Entry::Text(row.truth.deployment.clone()),

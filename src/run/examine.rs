@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::ablation::condition::{
-    self, Candidate, Divergent, Pace, Replayed, Search, Signature, Suspicion, Trial, marks,
-    may_be_slow, pace, refined, signature, slow, suspect,
+    self, Candidate, Divergent, Pace, Replayed, Search, Signature, Suspicion, Trial, marks, may_be_slow, pace, refined,
+    signature, slow, suspect,
 };
 use crate::faults::{AnyFault, Fault, Setting, Site};
 use crate::measurement::{Cell, CellId, Quantity, Reading};
@@ -135,11 +135,7 @@ impl<'a> Workshop<'a> {
     ///
     /// # Errors
     /// [`SubjectError`] where an engine cannot be made or memory runs out.
-    pub fn examine(
-        &self,
-        deployment: &Deployment<'_>,
-        catalogue: &[Candidate],
-    ) -> Result<Examination, SubjectError> {
+    pub fn examine(&self, deployment: &Deployment<'_>, catalogue: &[Candidate]) -> Result<Examination, SubjectError> {
         let mut deployed = deployment.engine.subject(deployment.declared)?;
         let (records, readings) = self.observe(deployed.as_mut(), deployment.declared)?;
         let mut readings = readings;
@@ -173,9 +169,8 @@ impl<'a> Workshop<'a> {
     ) -> Result<(Vec<Record>, Vec<Reading>), SubjectError> {
         let (mut records, mut readings) = (Vec::new(), Vec::new());
         for document in 0..self.texts.len() {
-            let compare = |ours: &Record, theirs: &Record| {
-                battery::divergences(ours, theirs, self.trained.0, document as u32)
-            };
+            let compare =
+                |ours: &Record, theirs: &Record| battery::divergences(ours, theirs, self.trained.0, document as u32);
             let mut record = battery::record(subject, &self.witnesses(document))?;
             let mut rows = compare(&record, &*self.record(against, document, false)?);
             // Where a request by itself is answered otherwise, only an engine's own answers tell whether its company matters.
@@ -194,7 +189,11 @@ impl<'a> Workshop<'a> {
     ///
     /// # Errors
     /// [`SubjectError`] where an engine cannot be made or memory runs out.
-    pub fn pace(&self, subject: &mut dyn Subject, declared: &Cell) -> Result<Option<(Pace, Vec<Reading>)>, SubjectError> {
+    pub fn pace(
+        &self,
+        subject: &mut dyn Subject,
+        declared: &Cell,
+    ) -> Result<Option<(Pace, Vec<Reading>)>, SubjectError> {
         let Some(timing) = &self.timing else { return Ok(None) };
         let glance = self.glance(subject, declared, timing)?;
         let rows = if may_be_slow(&glance) { self.timed(subject, declared, timing)? } else { glance };
@@ -252,10 +251,8 @@ impl<'a> Workshop<'a> {
         if let Some(answers) = self.answers.borrow().get(&key) {
             return Ok(answers.clone());
         }
-        let read = self
-            .replay
-            .subject(cell)
-            .and_then(|mut subject| battery::record_one(subject.as_mut(), witness, false));
+        let read =
+            self.replay.subject(cell).and_then(|mut subject| battery::record_one(subject.as_mut(), witness, false));
         let answers = match read {
             Ok(answers) => Some(Rc::new(answers)),
             Err(SubjectError::Engine(_)) => None,
@@ -315,8 +312,10 @@ impl<'a> Workshop<'a> {
             let cell = cell(&faults);
             let mut readings = rows.get(&cell.id()).cloned().unwrap_or_default();
             // Agreement on one document is confirmed on the others.
-            for (document, one) in (1..records.len()).flat_map(|d| signature.divergent.iter().map(move |one| (d, one))) {
-                let asked = records.get(document).is_some_and(|record| record.iter().any(|(w, _)| w.name == one.witness));
+            for (document, one) in (1..records.len()).flat_map(|d| signature.divergent.iter().map(move |one| (d, one)))
+            {
+                let asked =
+                    records.get(document).is_some_and(|record| record.iter().any(|(w, _)| w.name == one.witness));
                 if trial.exact && asked {
                     readings.extend(self.distances(&cell, &one.witness, records, document)?.unwrap_or_default());
                 }
@@ -379,12 +378,7 @@ impl<'a> Workshop<'a> {
         latency::glance(subject, healthy.as_mut(), tokens, &timing.sizes())
     }
 
-    fn timed(
-        &self,
-        subject: &mut dyn Subject,
-        declared: &Cell,
-        timing: &Timing,
-    ) -> Result<Vec<Reading>, SubjectError> {
+    fn timed(&self, subject: &mut dyn Subject, declared: &Cell, timing: &Timing) -> Result<Vec<Reading>, SubjectError> {
         let mut healthy = self.replay.subject(declared)?;
         let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
         subject.restart();

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::examine::{Deployment, Opaque, Timing, Workshop};
-use crate::ablation::condition::{Candidate, Suspicion, Signature, signature, slow};
+use crate::ablation::condition::{Candidate, Signature, Suspicion, signature, slow};
 use crate::baselines::write_page;
 use crate::checkpoint::{Config, hash_files};
 use crate::faults::{AnyFault, Fault, Setting, Site};
@@ -83,12 +83,7 @@ struct Model {
 ///
 /// # Errors
 /// Whatever keeps a case from being diagnosed; every finished row stays on disk.
-pub fn score(
-    request: &Request,
-    catalogue: &[Candidate],
-    load: Load<'_>,
-    notify: Notify<'_>,
-) -> anyhow::Result<Score> {
+pub fn score(request: &Request, catalogue: &[Candidate], load: Load<'_>, notify: Notify<'_>) -> anyhow::Result<Score> {
     let cases = cases(&benches(&models(request, load)?)?, &request.plan);
     let store = Store::open(&request.out, &identity(request, catalogue)?)?;
     let left: Vec<&Case> = cases.iter().filter(|case| store.row(&key(case)).is_none()).collect();
@@ -101,7 +96,9 @@ pub fn score(
         let rooms: Vec<Room<'_>> = models.iter().map(Room::of).collect::<anyhow::Result<_>>()?;
         while let Some(case) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some(bench) = benches.get(case.deployment) else { continue };
-            let (Some(model), Some(room)) = (models.get(bench.checkpoint), rooms.get(bench.checkpoint)) else { continue };
+            let (Some(model), Some(room)) = (models.get(bench.checkpoint), rooms.get(bench.checkpoint)) else {
+                continue;
+            };
             let row = diagnose(case, bench, model, room, catalogue)
                 .with_context(|| format!("cannot diagnose `{}` in {}", case.name(), bench.declared.label()))?;
             store.save(&key(case), row.as_ref())?;
@@ -274,12 +271,7 @@ fn named(suspicion: &Suspicion) -> Named {
 }
 
 /// What is true of a case: whether anything measurable was injected, and where it begins, on texts that no diagnosis sees.
-fn truth(
-    case: &Case,
-    bench: &Bench,
-    opaque: &Opaque<'_>,
-    workshop: &Workshop<'_>,
-) -> anyhow::Result<Option<Truth>> {
+fn truth(case: &Case, bench: &Bench, opaque: &Opaque<'_>, workshop: &Workshop<'_>) -> anyhow::Result<Option<Truth>> {
     let mut truth = Truth {
         kind: case.kind,
         deployment: bench.declared.label(),
@@ -298,9 +290,7 @@ fn truth(
     let mut found: Signature = signature(&readings);
     let mut effect = !found.divergent.is_empty();
     if case.faults.iter().any(|fault| fault.site() == Site::Latency) {
-        let late = workshop
-            .pace(subject.as_mut(), &bench.cell)?
-            .and_then(|(pace, _)| slow(&pace, &found));
+        let late = workshop.pace(subject.as_mut(), &bench.cell)?.and_then(|(pace, _)| slow(&pace, &found));
         if let (Some(late), false) = (&late, effect) {
             (found.shape, found.onset) = (late.shape.clone(), late.onset);
         }

@@ -182,8 +182,7 @@ pub fn tally(rows: Vec<Row>) -> Score {
 
 fn half(singles: &[&Row], development: bool) -> Half {
     let rows: Vec<&Row> = singles.iter().copied().filter(|row| row.truth.development == development).collect();
-    let intervals =
-        Shares { ac1: share(&rows, is_first), ac3: share(&rows, is_among_three), ..Shares::default() };
+    let intervals = Shares { ac1: share(&rows, is_first), ac3: share(&rows, is_among_three), ..Shares::default() };
     Half {
         faults: rows.len(),
         ac1: intervals.ac1.map(|share| share.point),

@@ -8,8 +8,8 @@ pub mod random;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
-pub use proportion::proportion;
 pub use effects::{TwoWay, holm, shapley, two_way};
+pub use proportion::proportion;
 
 /// A number with its interval; never a bare point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,8 +11,8 @@ use gyro::positions::{AnyMethod, HeadShape, Pairing};
 use gyro::run::examine::{Deployment, Examination, Opaque, Workshop};
 use gyro::score::{Kind, Named, Row, Truth, tally};
 use gyro::subject::{
-    AppliedRotation, Engine, Gain, LayerAttention, Look, Padding, Request, Route, Scores, Subject, SubjectError, Turned,
-    Window,
+    AppliedRotation, Engine, Gain, LayerAttention, Look, Padding, Request, Route, Scores, Subject, SubjectError,
+    Turned, Window,
 };
 use gyro::units::{Seconds, Stretch, Tokens};
 
@@ -110,11 +110,7 @@ impl Subject for Scripted {
         Ok(Seconds(if self.has("host_sync") { 0.004 } else { 0.002 }))
     }
 
-    fn applied_rotation(
-        &mut self,
-        positions: &[usize],
-        _: Route,
-    ) -> Result<Option<AppliedRotation>, SubjectError> {
+    fn applied_rotation(&mut self, positions: &[usize], _: Route) -> Result<Option<AppliedRotation>, SubjectError> {
         let ends = |position: usize| match position {
             _ if position < TRAINED => position,
             _ if self.has("table_clamps") => TRAINED - 1,
@@ -151,8 +147,7 @@ fn examined(faults: &[&str], known: &[Candidate]) -> Examination {
     let target = Tokens(4 * TRAINED);
     let workshop = Workshop::new(&Script, vec![tokens(1), tokens(2)], (Tokens(TRAINED), target), None);
     let declared = cell("yarn", 4.0);
-    let setting =
-        Setting { method: declared.method.clone(), factor: Stretch(4.0), heads: heads(), window: None };
+    let setting = Setting { method: declared.method.clone(), factor: Stretch(4.0), heads: heads(), window: None };
     let opaque = Opaque { replay: &Script, faults: faults.iter().map(|name| AnyFault::named(name).unwrap()).collect() };
     workshop.examine(&Deployment { engine: &opaque, declared: &declared, setting: &setting }, known).unwrap()
 }

@@ -94,7 +94,8 @@ pub fn marks(signature: &Signature, readings: &[Reading]) -> Vec<Mark> {
 
 /// What is left where outputs differ and every reading of rotation, bias and temperature is as declared.
 fn unseen(readings: &[Reading]) -> Mark {
-    let mut why = "rotation, bias and temperature are applied as declared, so what differs is which tokens are seen".to_owned();
+    let mut why =
+        "rotation, bias and temperature are applied as declared, so what differs is which tokens are seen".to_owned();
     let influence = |repeat: u32| {
         let rows = readings.iter().filter(|row| row.quantity == Quantity::Influence && row.repeat == repeat);
         rows.map(|row| row.value).collect::<Vec<_>>()
@@ -134,7 +135,10 @@ fn largest(values: impl Iterator<Item = f64>) -> f64 {
 fn layout(readings: &[Reading]) -> Option<Mark> {
     let mixing = largest(values(readings, "rotation", Quantity::Mixing).map(|reading| reading.value));
     if mixing > EXACT {
-        let why = format!("up to {} % of a pair of dimensions lands outside of what its rotation explains", words(100.0 * mixing));
+        let why = format!(
+            "up to {} % of a pair of dimensions lands outside of what its rotation explains",
+            words(100.0 * mixing)
+        );
         return Some(Mark::new(Site::Layout, why));
     }
     let ratios: Vec<f64> =
@@ -176,7 +180,8 @@ fn rotation(readings: &[Reading]) -> Vec<Mark> {
     );
     let right_again = far.is_some() && far_error < EXACT * 10.0;
     if off > ROUNDING && !right_again {
-        let slowest = values(readings, "rotation", Quantity::FrequencyRatio).last().map_or(1.0, |reading| reading.value);
+        let slowest =
+            values(readings, "rotation", Quantity::FrequencyRatio).last().map_or(1.0, |reading| reading.value);
         marks.push(Mark::new(
             Site::Frequencies,
             format!(
@@ -221,11 +226,12 @@ fn temperature(readings: &[Reading]) -> impl Iterator<Item = Mark> {
         .collect();
     let off = largest(all.iter().map(|ratio| ratio - 1.0));
     // Rounded tables are a little longer or shorter than 1.
-    (off > ROUNDED).then(|| {
-        let extreme = all.iter().copied().max_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs())).unwrap_or(1.0);
-        Mark::new(Site::Temperature, format!("attention logits are {} times the declared ones", words(extreme)))
-    })
-    .into_iter()
+    (off > ROUNDED)
+        .then(|| {
+            let extreme = all.iter().copied().max_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs())).unwrap_or(1.0);
+            Mark::new(Site::Temperature, format!("attention logits are {} times the declared ones", words(extreme)))
+        })
+        .into_iter()
 }
 
 fn bias(readings: &[Reading]) -> Option<Mark> {

@@ -46,7 +46,10 @@ pub fn suspect(battery: &[Reading], replayed: &[Replayed]) -> Vec<Suspicion> {
     // A fault that changes answers may take time, too: then time is no fault of its own.
     let explains = |one: &&Replayed| {
         let trial = Trial::of(one.candidates.clone(), &one.readings, &signature);
-        holds(one, Quantity::Disagreement) && holds(one, Quantity::Decode) && trial.exact && own.is_like(&pace(&one.readings))
+        holds(one, Quantity::Disagreement)
+            && holds(one, Quantity::Decode)
+            && trial.exact
+            && own.is_like(&pace(&one.readings))
     };
     if replayed.iter().any(|one| explains(&one)) {
         return outputs;

@@ -32,7 +32,9 @@ pub fn pace(readings: &[Reading]) -> Pace {
     type Blocks = BTreeMap<u32, [Option<f64>; 3]>;
     let mut timings: BTreeMap<(Quantity, u32), Blocks> = BTreeMap::new();
     for reading in readings {
-        let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else { continue };
+        let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
+            continue;
+        };
         let block = timings.entry((reading.quantity, length)).or_default().entry(reading.document).or_default();
         if let Some(place) = block.get_mut(reading.repeat as usize) {
             *place = Some(reading.value);
@@ -63,7 +65,9 @@ pub fn pace(readings: &[Reading]) -> Pace {
 pub fn may_be_slow(readings: &[Reading]) -> bool {
     let mut least: BTreeMap<(Quantity, u32), [f64; 2]> = BTreeMap::new();
     for reading in readings {
-        let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else { continue };
+        let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
+            continue;
+        };
         let times = least.entry((reading.quantity, length)).or_insert([f64::INFINITY; 2]);
         if let Some(time) = times.get_mut(reading.repeat as usize) {
             *time = time.min(reading.value);
@@ -174,7 +178,11 @@ pub fn with_pace(outputs: Vec<Suspicion>, slow: Vec<Suspicion>) -> Vec<Suspicion
         .enumerate()
         .map(|(index, one)| (index == 0 || one.exact, one))
         .fold((Vec::new(), Vec::new()), |(mut first, mut rest), (leads, one)| {
-            if leads { first.push(one) } else { rest.push(one) }
+            if leads {
+                first.push(one)
+            } else {
+                rest.push(one)
+            }
             (first, rest)
         });
     first.extend(slow);

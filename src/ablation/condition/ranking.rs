@@ -140,11 +140,8 @@ fn differences(signature: &Signature) -> String {
             )
         })
         .collect();
-    let alike = if signature.alike.is_empty() {
-        String::new()
-    } else {
-        format!("; alike: {}", signature.alike.join(", "))
-    };
+    let alike =
+        if signature.alike.is_empty() { String::new() } else { format!("; alike: {}", signature.alike.join(", ")) };
     format!("the deployment differs from its healthy replay: {}{alike}", all.join(", "))
 }
 

@@ -194,13 +194,7 @@ impl Search<'_> {
     /// Asks a hypothesis the witnesses that tell, and every other one if it agrees on all of them.
     ///
     /// `all` asks every cheap witness that tells, which shows what one of two faults explains by itself.
-    fn try_out<E>(
-        &self,
-        candidates: Vec<Candidate>,
-        telling: &[&str],
-        all: bool,
-        ask: Ask<'_, E>,
-    ) -> Result<Trial, E> {
+    fn try_out<E>(&self, candidates: Vec<Candidate>, telling: &[&str], all: bool, ask: Ask<'_, E>) -> Result<Trial, E> {
         let faults: Vec<AnyFault> = candidates.iter().map(|candidate| candidate.fault.clone()).collect();
         let mut trial = Trial { candidates, distances: BTreeMap::new(), exact: false };
         let mut agreed = true;

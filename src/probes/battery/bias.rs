@@ -60,7 +60,8 @@ pub(super) fn compare(run: &Run, ours: &Read, theirs: &Read) -> Vec<Reading> {
     let mut readings = Vec::new();
     for (head, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         for ((&query, ours), theirs) in run.queries.iter().zip(ours).zip(theirs) {
-            let declared = theirs.iter().filter(|bias| bias.is_finite()).fold(0.0_f64, |most, bias| most.max(bias.abs()));
+            let declared =
+                theirs.iter().filter(|bias| bias.is_finite()).fold(0.0_f64, |most, bias| most.max(bias.abs()));
             let mut largest = 0.0_f64;
             for ((&key, &own), &healthy) in run.keys.iter().zip(ours).zip(theirs) {
                 let Some(distance) = query.checked_sub(key) else { continue };

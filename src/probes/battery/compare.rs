@@ -65,12 +65,8 @@ pub fn disagreements(
     trained: usize,
     document: u32,
 ) -> Vec<Reading> {
-    let bins: Vec<Bin> = hypothesis
-        .read
-        .iter()
-        .zip(&deployed.read)
-        .flat_map(|(ours, theirs)| binned(ours, theirs, trained))
-        .collect();
+    let bins: Vec<Bin> =
+        hypothesis.read.iter().zip(&deployed.read).flat_map(|(ours, theirs)| binned(ours, theirs, trained)).collect();
     let count: u32 = bins.iter().map(|bin| bin.count).sum();
     if count == 0 {
         return Vec::new();
@@ -87,8 +83,7 @@ pub fn disagreements(
 
 /// Mean loss over all tokens of a witness: of the deployment (repeat 0) and of the healthy replay (repeat 1).
 fn loss(name: &str, answers: &Answers, document: u32, repeat: u32) -> Option<Reading> {
-    let all: Vec<f64> =
-        answers.read.iter().flat_map(|answer| &answer.log_probability).map(|&x| f64::from(x)).collect();
+    let all: Vec<f64> = answers.read.iter().flat_map(|answer| &answer.log_probability).map(|&x| f64::from(x)).collect();
     let mean = crate::stats::mean(&all)?;
     Some(Reading { repeat, ..reading(name, Quantity::Nll, document, Place::default(), -mean, all.len() as u32) })
 }

@@ -6,7 +6,7 @@
 
 use super::Check;
 use super::compare::reading;
-use super::rotation::{Run, error, frequency, unwrapped_ratio, wrapped, DENSE};
+use super::rotation::{DENSE, Run, error, frequency, unwrapped_ratio, wrapped};
 use crate::measurement::{Place, Quantity, Reading};
 use crate::subject::{AppliedRotation, Turned};
 

@@ -1,8 +1,8 @@
 //! Receptive field: tokens at the start are replaced; which outputs move, and how much beside the healthy replay's?
 
+use super::Check;
 use super::compare::reading;
 use super::witness::{BEYOND, SHORT, Text};
-use super::Check;
 use crate::measurement::{Place, Quantity, Reading};
 use crate::subject::{Request, Route, Subject, SubjectError};
 

@@ -113,7 +113,8 @@ pub(super) fn compare(run: &Run, ours: &AppliedRotation, theirs: &AppliedRotatio
     let sides = [(&ours.queries, &theirs.queries), (&ours.keys, &theirs.keys)];
     let pairs = theirs.keys.gains.first().map_or(0, Vec::len);
     for (side, (own, healthy)) in sides.into_iter().enumerate() {
-        let row = |quantity, at, value| Reading { repeat: side as u32, ..reading(run.probe, quantity, 0, at, value, 1) };
+        let row =
+            |quantity, at, value| Reading { repeat: side as u32, ..reading(run.probe, quantity, 0, at, value, 1) };
         readings.push(row(Quantity::Mixing, Place::default(), (own.mixing - healthy.mixing).max(0.0)));
         for (index, &position) in run.positions.iter().enumerate() {
             // Short runs are shown by their worst pair alone.
@@ -122,8 +123,7 @@ pub(super) fn compare(run: &Run, ours: &AppliedRotation, theirs: &AppliedRotatio
             let here = |pair| Place { from: Some(position as u32), pair, ..Place::default() };
             if run.route == Route::OneShot && is_shown(position) {
                 let all = errors.iter().enumerate();
-                readings
-                    .extend(all.map(|(pair, error)| row(Quantity::PhaseError, here(Some(pair as u32)), *error)));
+                readings.extend(all.map(|(pair, error)| row(Quantity::PhaseError, here(Some(pair as u32)), *error)));
             }
             let worst = errors.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
             if let (Some((pair, error)), true) = (worst, run.route != Route::OneShot) {
@@ -153,9 +153,8 @@ fn frequencies<'a>(
 ) -> impl Iterator<Item = Reading> + use<'a> {
     (0..pairs).filter_map(move |pair| {
         let declared = frequency(&theirs.keys, pair).filter(|declared| *declared != 0.0)?;
-        let errors: Vec<f64> = (1..=DENSE)
-            .filter_map(|at| error((&ours.keys, ours), (&theirs.keys, theirs), at, pair))
-            .collect();
+        let errors: Vec<f64> =
+            (1..=DENSE).filter_map(|at| error((&ours.keys, ours), (&theirs.keys, theirs), at, pair)).collect();
         let ratio = unwrapped_ratio(&errors, declared)?;
         let at = Place { pair: Some(pair as u32), ..Place::default() };
         Some(reading(run.probe, Quantity::FrequencyRatio, 0, at, ratio, errors.len() as u32))

@@ -13,8 +13,7 @@ pub(in crate::reports) fn confusion_chart(confusion: &Confusion) -> Result<Figur
     let title = "Confusion matrix by place".to_owned();
     let height = TOP + ROW * confusion.names.len() as f64 + 12.0;
     let all: usize = confusion.counts.iter().flatten().sum();
-    let right: usize =
-        confusion.counts.iter().enumerate().filter_map(|(index, row)| row.get(index)).sum();
+    let right: usize = confusion.counts.iter().enumerate().filter_map(|(index, row)| row.get(index)).sum();
     let alt = format!("Confusion matrix of {all} diagnoses by place: {right} on the diagonal. {}", wrong(confusion));
     let svg = sheet((WIDTH, height), &title, &alt, |canvas| draw(canvas, confusion))?;
     let caption = format!(
@@ -58,7 +57,8 @@ fn draw(canvas: &Canvas<'_>, confusion: &Confusion) -> Result<(), ReportError> {
             canvas.frame((corner, size), FAINT, 1.0)?;
             if count > 0 {
                 let centre = (corner.0 + size.0 / 2.0, corner.1 + size.1 / 2.0);
-                let look = Type { bold: true, color: if share > 0.6 { WHITE } else { INK }, ..Type::plain(Anchor::Middle) };
+                let look =
+                    Type { bold: true, color: if share > 0.6 { WHITE } else { INK }, ..Type::plain(Anchor::Middle) };
                 canvas.text(centre, &count.to_string(), look)?;
             }
         }
