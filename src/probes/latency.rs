@@ -25,14 +25,18 @@ pub fn glance(
         let prompt = tokens.get(..length.0).unwrap_or(tokens);
         let next = tokens.get(..sizes.decode_tokens).unwrap_or(tokens);
         for block in 0..2 {
-            for (repeat, subject) in [&mut *deployed, &mut *reference].into_iter().enumerate() {
-                let times = [(Quantity::Prefill, subject.prefill(prompt)?), (Quantity::Decode, subject.decode(next)?)];
+            for repeat in 0..2 {
+                let times = if repeat == 0 {
+                    [(Quantity::Prefill, deployed.prefill(prompt)?), (Quantity::Decode, deployed.decode(next)?)]
+                } else {
+                    [(Quantity::Prefill, reference.prefill(prompt)?), (Quantity::Decode, reference.decode(next)?)]
+                };
                 readings.extend(times.map(|(quantity, seconds)| Reading {
                     quantity,
                     probe: "latency".to_owned(),
                     protocol: format!("latency-glance/1 decode={}", next.len()),
                     document: block,
-                    repeat: repeat as u32,
+                    repeat,
                     at: Place { length: Some(length.0 as u32), ..Place::default() },
                     value: seconds.0,
                     count: if quantity == Quantity::Decode { next.len() as u32 } else { 1 },
