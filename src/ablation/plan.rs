@@ -37,7 +37,7 @@ pub fn next<'a>(evidence: &Evidence, wanted: &'a [Cell]) -> Option<&'a Cell> {
     if !in_play(scenario) {
         return first;
     }
-    if let Some(certain) = left.iter().find(|cell| is_certain(scenario, cell)) {
+    if let Some(certain) = left.iter().copied().find(|cell| is_certain(scenario, cell)) {
         return Some(certain);
     }
     let open = is_open(evidence);

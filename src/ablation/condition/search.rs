@@ -239,7 +239,7 @@ impl Search<'_> {
             .filter(|(candidate, _)| self.catalogue.contains(candidate))
             .collect();
         let alone = |trial: &Trial| telling.iter().filter(|witness| trial.agrees(witness)).count();
-        let mut ranked: Vec<(u8, usize, usize)> = Vec::new();
+        let mut ranked: Vec<(u8, i64, usize, usize)> = Vec::new();
         for (i, (a, one)) in singles.iter().enumerate() {
             for (j, (b, other)) in singles.iter().enumerate().skip(i + 1) {
                 let anchored = alone(one) + alone(other) > 0;
@@ -252,11 +252,13 @@ impl Search<'_> {
                     (false, 1) => 4,
                     (false, _) => 5,
                 };
-                ranked.push((rank, i, j));
+                // Of equals, those that explain more by themselves come first.
+                let explained = one.explained(self.signature) + other.explained(self.signature);
+                ranked.push((rank, (-1e6 * explained) as i64, i, j));
             }
         }
         ranked.sort_unstable();
         let candidate = |index: usize| singles.get(index).map(|(candidate, _)| (*candidate).clone());
-        ranked.into_iter().filter_map(|(_, i, j)| Some(vec![candidate(i)?, candidate(j)?])).collect()
+        ranked.into_iter().filter_map(|(_, _, i, j)| Some(vec![candidate(i)?, candidate(j)?])).collect()
     }
 }

@@ -19,17 +19,21 @@ impl Check for Far {
     fn witnesses(&self, text: &Text<'_>) -> Vec<Witness> {
         let tokens = text.first(SHORT);
         // Across the trained length, across its double (tables are often that long), and to the end of what is served.
-        let mut starts = vec![text.trained, 2 * text.trained, text.target.saturating_sub(SHORT / 2)];
-        starts.iter_mut().for_each(|start| *start = start.saturating_sub(SHORT / 2));
-        starts.dedup();
-        let window = |&first_position: &usize| Request {
-            rows: vec![Row { tokens: tokens.to_vec(), first_position }],
-            route: Route::OneShot,
-            padding: Padding::None,
-        };
-        let served: Vec<Request> = starts.iter().map(window).collect();
-        let read = (0..served.len()).map(|request| (request, 0)).collect();
-        let alike = served.iter().map(|_| Request::alone(tokens, Route::OneShot)).collect();
-        vec![Witness { name: "far", served, read, alike }]
+        let places = [
+            ("far_trained", text.trained),
+            ("far_double", 2 * text.trained),
+            ("far_target", text.target.saturating_sub(SHORT / 2)),
+        ];
+        let mut witnesses: Vec<Witness> = Vec::new();
+        for (name, middle) in places {
+            let first_position = middle.saturating_sub(SHORT / 2);
+            let rows = vec![Row { tokens: tokens.to_vec(), first_position }];
+            let request = Request { rows, route: Route::OneShot, padding: Padding::None };
+            let alike = vec![Request::alone(tokens, Route::OneShot)];
+            if witnesses.iter().all(|other| !other.served.contains(&request)) {
+                witnesses.push(Witness::of(name, request).alike(alike));
+            }
+        }
+        witnesses
     }
 }
