@@ -38,6 +38,8 @@ pub struct Architecture {
     pub mlp_bias: bool,
     /// The longest context that the file allows for (`max_position_embeddings`).
     pub max_positions: Tokens,
+    /// How many keys a query sees, its own included (`sliding_window` of a checkpoint of Gyro's); absent: all before it.
+    pub window: Option<usize>,
     /// The token that begins a text (`bos_token_id`); absent where the file says null.
     pub beginning_token: Option<u32>,
 }
@@ -214,6 +216,7 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
             Family::Llama | Family::Gyro => 2_048,
             Family::Mistral => 131_072,
         })),
+        window: if family == Family::Gyro { top.count("sliding_window")? } else { None },
         beginning_token: beginning_token(top, vocabulary)?,
     })
 }

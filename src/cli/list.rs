@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use crate::faults::{AnyFault, Fault};
 use crate::positions::{AnyMethod, Method};
 use crate::probes::PROBES;
 use crate::probes::battery::CHECKS;
@@ -18,6 +19,8 @@ use crate::scenario;
 pub(super) enum What {
     /// Positional methods.
     Methods,
+    /// Faults of implementations, and healthy look-alikes.
+    Faults,
     /// Probes.
     Probes,
     /// Scenarios in `scenarios/`.
@@ -33,6 +36,12 @@ pub(super) fn table(what: What) -> anyhow::Result<String> {
             .iter()
             .filter_map(|name| AnyMethod::named(name))
             .map(|method| (method.name().to_owned(), method.summary().to_owned()))
+            .collect(),
+        What::Faults => AnyFault::all()
+            .map(|fault| {
+                let place = if fault.is_control() { "healthy" } else { fault.site().name() };
+                (fault.name().to_owned(), format!("{place}: {}", fault.summary()))
+            })
             .collect(),
         What::Probes => PROBES
             .iter()

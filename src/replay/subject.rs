@@ -64,8 +64,8 @@ impl Replay {
         factor: Stretch,
         faults: &[AnyFault],
     ) -> Result<Self, ReplayError> {
-        let heads = checkpoint.config.heads.clone();
-        let injected = Injected::new(Setting { method, factor, heads, window: None }, faults)?;
+        let (heads, window) = (checkpoint.config.heads.clone(), checkpoint.config.architecture.window);
+        let injected = Injected::new(Setting { method, factor, heads, window }, faults)?;
         Ok(Self { checkpoint, injected, memory: Cell::default(), left_over: RefCell::default(), timed: None })
     }
 

@@ -12,6 +12,7 @@ use super::written::{Axes, Written, WrittenSizes, WrittenTolerance};
 use super::yaml::Source;
 use super::{AdaptationPlan, GridShape, ProbeName, Scenario, Sizes, Tolerance};
 use crate::checkpoint::Config;
+use crate::faults::{AnyFault, Fault, FaultError};
 use crate::findings::Question;
 use crate::positions::{AnyMethod, Method, MethodError, Scheme};
 use crate::units::{Stretch, Tokens};
@@ -34,6 +35,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
     checked.methods(&written);
     checked.factors(&written);
     checked.questions(&written);
+    checked.conditions(&written);
     let latency_lengths = checked.sizes(&written.sizes, written.trained, written.target);
     let tolerance = checked.tolerance(&written.tolerance);
     let (checkpoint, documents) = checked.paths(&written);
@@ -44,6 +46,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
 
     let WrittenSizes { documents: count, short_windows, attention_documents, attention_every, .. } = written.sizes;
     let deployed = (written.deployed.method, Stretch(written.deployed.factor));
+    let ablated_conditions = written.ablate.conditions.clone();
     let (methods, factors, adapted) = axes(written.ablate, &deployed, Tokens(written.deployed.adapted));
     let answered = || written.probes.iter().filter_map(|probe| probe.question()).collect();
     Ok(Scenario {
@@ -60,8 +63,8 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         factors,
         adapted,
         deployed_adapted: Tokens(written.deployed.adapted),
-        conditions: Vec::new(),
-        ablated_conditions: Vec::new(),
+        conditions: written.deployed.conditions,
+        ablated_conditions,
         adaptation,
         scheme,
         grid: GridShape::Full,
@@ -172,6 +175,20 @@ impl Check<'_> {
             MethodError::Factor { .. } | MethodError::Foreign { .. } => {
                 self.wrong(at, what, "a number of at least 1", "`gyro list methods` says what each method does");
             }
+        }
+    }
+
+    fn conditions(&mut self, written: &Written) {
+        let (deployed, tried) = (&written.deployed.conditions, &written.ablate.conditions);
+        for (list, faults) in [("deployed.conditions", deployed), ("ablate.conditions", tried)] {
+            for (index, fault) in faults.iter().enumerate() {
+                if let Err(FaultError::Parameter { fault, name, expected, got }) = fault.check() {
+                    let what = format!("`{name}` of `{fault}` must be {expected}, got {got}");
+                    let at = format!("{list}[{index}].{fault}.{name}");
+                    self.wrong(&at, what, expected, "`gyro list faults` says what each fault does");
+                }
+            }
+            self.no_repeats(list, faults, AnyFault::label);
         }
     }
 

@@ -62,9 +62,9 @@ pub struct Scenario {
     pub adapted: Vec<Tokens>,
     /// Tokens of adaptation of the deployed retrofit.
     pub deployed_adapted: Tokens,
-    /// Faults that the deployed engine has.
+    /// The faults of the engine that the retrofit is deployed in.
     pub conditions: Vec<AnyFault>,
-    /// Faults that are measured at the deployed method and factor, each by itself.
+    /// Faults that are tried under the deployed method and factor, one at a time.
     pub ablated_conditions: Vec<AnyFault>,
     /// How weights are adapted; absent where nothing is.
     pub adaptation: Option<AdaptationPlan>,
@@ -89,8 +89,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The cells to measure, each once: the unscaled model, the grid (it holds the deployed cell), and, where something
-    /// beyond the trained length is asked, the unscaled model with truncated context.
+    /// The cells to measure, each once: the unscaled model, the grid in a healthy engine, the deployed cell as it is and
+    /// with each of its conditions reverted, each condition to be tried, and, where something beyond the trained length is
+    /// asked, the unscaled model with truncated context.
     #[must_use]
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = vec![Cell::unscaled()];
@@ -104,13 +105,7 @@ impl Scenario {
             }
         }
         cells.push(self.deployed_cell());
-        let healthy = self.deployed_cell().healthy();
-        for condition in &self.conditions {
-            let others = self.conditions.iter().filter(|other| *other != condition).cloned().collect();
-            cells.push(healthy.clone().under(others));
-        }
-        cells.push(healthy.clone());
-        cells.extend(self.ablated_conditions.iter().map(|condition| healthy.clone().under(vec![condition.clone()])));
+        cells.extend(self.conditioned_cells());
         let asks_beyond = |probe: &ProbeName| matches!(probe, ProbeName::LongRange | ProbeName::Retrieval);
         if self.target > self.trained && self.probes.iter().any(asks_beyond) {
             cells.push(Cell::truncated());
@@ -123,7 +118,24 @@ impl Scenario {
     /// The cell as deployed.
     #[must_use]
     pub fn deployed_cell(&self) -> Cell {
-        Cell::grid(self.deployed.0.clone(), self.deployed.1).after(self.deployed_adapted).under(self.conditions.clone())
+        self.healthy_cell().under(self.conditions.clone())
+    }
+
+    /// The deployed method and factor in a healthy engine.
+    #[must_use]
+    pub fn healthy_cell(&self) -> Cell {
+        Cell::grid(self.deployed.0.clone(), self.deployed.1).after(self.deployed_adapted)
+    }
+
+    /// The deployed method and factor with each deployed condition reverted, and under each condition to be tried.
+    fn conditioned_cells(&self) -> Vec<Cell> {
+        let but = |index: usize| {
+            let others = self.conditions.iter().enumerate().filter(|(other, _)| *other != index);
+            others.map(|(_, fault)| fault.clone()).collect()
+        };
+        let reverted = (0..self.conditions.len()).map(but);
+        let tried = self.ablated_conditions.iter().map(|fault| vec![fault.clone()]);
+        reverted.chain(tried).map(|faults| self.healthy_cell().under(faults)).collect()
     }
 
     /// Whether weights of the method's own mechanism are at hand, so that it can be measured without adaptation.

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::ProbeName;
+use crate::faults::{AnyFault, Fault};
 use crate::findings::{Axis, Question};
 use crate::positions::{AnyMethod, Method};
 
@@ -79,6 +80,10 @@ pub(super) struct Retrofit {
     /// Tokens of adaptation before it was deployed; 0 for weights as they were trained.
     #[serde(default)]
     pub(super) adapted: usize,
+    /// Faults of the engine that it is deployed in, each a name or a name with parameters; by default the engine is healthy.
+    #[serde(default)]
+    #[schemars(with = "Vec<FaultForm>")]
+    pub(super) conditions: Vec<AnyFault>,
 }
 
 /// How weights are adapted to a retrofit before they are measured.
@@ -106,6 +111,11 @@ pub(super) struct Axes {
     #[serde(default = "no_adaptation")]
     #[schemars(length(min = 1))]
     pub(super) adapted: Vec<usize>,
+    /// Faults to try under the deployed method and factor, each a name or a name with parameters; the deployed ones are reverted
+    /// one by one in any case.
+    #[serde(default)]
+    #[schemars(with = "Vec<FaultForm>")]
+    pub(super) conditions: Vec<AnyFault>,
 }
 
 /// How much is measured.
@@ -190,27 +200,44 @@ impl JsonSchema for MethodForm {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let known = AnyMethod::NAMES.iter().filter_map(|name| AnyMethod::named(name));
-        let (bare, with_parameters): (Vec<_>, serde_json::Map<_, _>) = known
-            .map(|method| {
-                let (name, summary) = (method.name(), method.summary());
-                let parameters = serde_json::json!({ "type": "object", "description": summary });
-                (serde_json::json!({ "const": name, "description": summary }), (name.to_owned(), parameters))
-            })
-            .unzip();
-        json_schema!({
-            "description": "A positional method: its name, or its name with parameters.",
-            "anyOf": [
-                { "oneOf": bare },
-                {
-                    "type": "object",
-                    "properties": with_parameters,
-                    "additionalProperties": false,
-                    "minProperties": 1,
-                    "maxProperties": 1
-                }
-            ]
-        })
+        one_of("A positional method", known.map(|method| (method.name(), method.summary())))
     }
+}
+
+/// The form of an [`AnyFault`] for the schema, made from the list of faults.
+struct FaultForm;
+
+impl JsonSchema for FaultForm {
+    fn schema_name() -> Cow<'static, str> {
+        "Fault".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        one_of("A fault", AnyFault::all().map(|fault| (fault.name(), fault.summary())))
+    }
+}
+
+/// One of a list of things, by its name alone or with parameters.
+fn one_of(what: &str, known: impl Iterator<Item = (&'static str, &'static str)>) -> Schema {
+    let (bare, with_parameters): (Vec<_>, serde_json::Map<_, _>) = known
+        .map(|(name, summary)| {
+            let parameters = serde_json::json!({ "type": "object", "description": summary });
+            (serde_json::json!({ "const": name, "description": summary }), (name.to_owned(), parameters))
+        })
+        .unzip();
+    json_schema!({
+        "description": format!("{what}: its name, or its name with parameters."),
+        "anyOf": [
+            { "oneOf": bare },
+            {
+                "type": "object",
+                "properties": with_parameters,
+                "additionalProperties": false,
+                "minProperties": 1,
+                "maxProperties": 1
+            }
+        ]
+    })
 }
 
 /// The form of `expect` for the schema: one key for each question.

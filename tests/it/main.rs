@@ -14,8 +14,11 @@ mod conditions;
 #[cfg(feature = "libtorch")]
 mod examination;
 mod explain;
+mod faults;
 #[cfg(feature = "libtorch")]
 mod fleet;
+#[cfg(feature = "libtorch")]
+mod injection;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use gyro::faults::AnyFault;
 use gyro::findings::{Axis, Question};
 use gyro::measurement::{Arm, Cell};
 use gyro::positions::AnyMethod;
@@ -206,6 +207,41 @@ fn a_deployment_without_method_is_the_unscaled_model_at_any_factor() {
 }
 
 #[test]
+fn deployed_conditions_are_reverted_one_by_one_and_others_are_tried() {
+    let text = VALID
+        .replace("factor: 4 }", "factor: 4, conditions: [table_wraps: { rows: 1024 }, padding_seen] }")
+        .replace("factors: [8, 1, 4] }", "factors: [4], conditions: [half_rotation] }");
+    let scenario = Folder::new("conditions").load(&text);
+    assert_eq!(scenario.deployed_cell().condition(), "table_wraps (rows 1024)+padding_seen");
+    let expected = [
+        "none",
+        "linear x4",
+        "yarn x4",
+        "linear x4 under table_wraps (rows 1024)+padding_seen",
+        "linear x4 under padding_seen",
+        "linear x4 under table_wraps (rows 1024)",
+        "linear x4 under half_rotation",
+        "none, truncated context",
+    ];
+    assert_eq!(labels(&scenario), expected);
+}
+
+#[test]
+fn a_wrong_condition_is_named_with_its_line() {
+    for (conditions, place, what) in [
+        ("[table_warps]", "s.yaml:5:", "did you mean `table_wraps`?"),
+        ("[{ table_wraps: { rows: 0 } }]", "s.yaml:5:", "`rows` of `table_wraps` must be at least 1, got 0"),
+        ("[{ table_wraps: { row: 9 } }]", "s.yaml:5:", "unknown key `row`"),
+        ("[padding_seen, padding_seen]", "s.yaml:5:", "`padding_seen` occurs twice"),
+    ] {
+        let text = VALID.replace("factor: 4 }", &format!("factor: 4, conditions: {conditions} }}"));
+        let path = Folder::new("wrong-condition").scenario("s.yaml", &text);
+        let error = load(&path).unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains(what) && error.contains("hint:"), "{conditions}: {error}");
+    }
+}
+
+#[test]
 fn quick_keeps_the_cross_through_the_deployed_cell() {
     let full = Folder::new("quick").load(VALID);
     let quick = full.clone().quick();
@@ -274,9 +310,9 @@ fn the_schema_knows_every_key_of_the_shipped_scenarios_and_describes_it() {
 }
 
 #[test]
-fn the_schema_names_every_method() {
+fn the_schema_names_every_method_and_fault() {
     let schema = Scenario::schema();
-    for name in AnyMethod::NAMES {
+    for name in AnyMethod::NAMES.iter().chain(AnyFault::NAMES) {
         assert!(schema.contains(&format!("\"const\": \"{name}\"")), "{name} in {schema}");
     }
 }
