@@ -24,6 +24,7 @@ pub mod subject;
 pub mod probes;
 pub mod ablation;
 pub mod identify;
+pub mod score;
 pub mod baselines;
 pub mod reports;
 pub mod memo;

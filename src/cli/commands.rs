@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, audit, baseline, capture, explain, identify, list};
+use super::{Command, Engine, Format, audit, baseline, capture, explain, identify, list, score};
 use crate::baselines::Resume;
 use crate::memo;
 use crate::observed::Phase;
@@ -16,10 +16,10 @@ use crate::scenario::{self, Scenario};
 /// Runs a command; the exit code of one that ended.
 pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Diagnose { scenario, out, engine, quick, only, resume, baseline, format } => {
+        Command::Diagnose { scenario, out, engine, quick, only, exhaustive, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
-            let request =
-                Request { scenario, out, device: String::new(), threads: 1, quick, only, resume, baseline, found: None };
+            let (device, threads, found) = (String::new(), 1, None);
+            let request = Request { scenario, out, device, threads, quick, only, exhaustive, resume, baseline, found };
             diagnose(request, &engine, format)
         }
         Command::Report { run: dir, other: None, format } => show(&run::report(&dir)?, format),
@@ -38,6 +38,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
         Command::Identify(arguments) => identify::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
         Command::Audit(arguments) => audit::execute(arguments),
+        Command::Score(arguments) => score::execute(&arguments),
         Command::Schema => say(Scenario::schema()),
         Command::List { what } => say(list::table(what)?),
     }
@@ -194,7 +195,7 @@ fn logprobs(
 }
 
 #[cfg(not(feature = "libtorch"))]
-const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
+pub(super) const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
 
 #[cfg(not(feature = "libtorch"))]
 fn diagnose(_: Request, _: &Engine, _: Format) -> anyhow::Result<u8> {

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use crate::faults::{AnyFault, Fault};
 use crate::positions::{AnyMethod, Method};
 use crate::probes::PROBES;
+use crate::probes::battery::CHECKS;
 use crate::reports::REPORTS;
 use crate::scenario;
 
@@ -46,6 +47,7 @@ pub(super) fn table(what: What) -> anyhow::Result<String> {
             .iter()
             .map(|probe| (probe.name().name().to_owned(), probe.summary().to_owned()))
             .chain([("latency".to_owned(), "prefill and decode time, deployed against the unscaled model".to_owned())])
+            .chain(CHECKS.iter().map(|check| (format!("parity: {}", check.name()), check.summary().to_owned())))
             .collect(),
         What::Reports => REPORTS.iter().map(|report| (report.name().to_owned(), String::new())).collect(),
         What::Scenarios => scenarios(Path::new("scenarios"))?,

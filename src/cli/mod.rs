@@ -7,6 +7,7 @@ mod commands;
 mod explain;
 mod identify;
 mod list;
+mod score;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +68,9 @@ enum Command {
         /// Measure only this cell of the grid, as the report names it (`ntk x4`), beside the deployed one and the references
         #[arg(long, value_name = "CELL")]
         only: Option<String>,
+        /// Measure every cell, also those that can no longer change a cause
+        #[arg(long)]
+        exhaustive: bool,
         /// Demand that there is an unfinished run to go on with (one that is found is resumed anyway)
         #[arg(long)]
         resume: bool,
@@ -155,6 +159,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Look at a checkpoint's files before anything runs: what contradicts, and what engines read differently
     Audit(audit::Arguments),
+    /// Inject every fault of the catalogue into the reference models, diagnose them blind, and count what is named rightly
+    Score(score::Arguments),
     /// Print the JSON schema (draft 7) of a scenario, for editors
     Schema,
     /// Print what there is

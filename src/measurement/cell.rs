@@ -30,6 +30,10 @@ pub enum Arm {
     /// Times of the deployed model and of the reference, measured in turns; its rows are shared out by
     /// [`with_latency`](super::with_latency).
     Latency,
+    /// The parity battery: the deployed engine beside the healthy replay of the same method and factor.
+    Parity,
+    /// A replay with faults that the deployed engine is suspected of, beside the deployed engine.
+    Hypothesis,
 }
 
 /// One combination of method, factor and implementation condition.
@@ -98,6 +102,24 @@ impl Cell {
         Self { arm: Arm::Latency, ..self.clone() }
     }
 
+    /// The same cell without faults.
+    #[must_use]
+    pub fn healthy(&self) -> Self {
+        self.clone().under(Vec::new())
+    }
+
+    /// The parity battery of this cell.
+    #[must_use]
+    pub fn parity(&self) -> Self {
+        Self { arm: Arm::Parity, ..self.clone() }
+    }
+
+    /// The hypothesis that the deployed engine has these faults.
+    #[must_use]
+    pub fn hypothesis(&self, faults: Vec<AnyFault>) -> Self {
+        Self { arm: Arm::Hypothesis, faults, ..self.clone() }
+    }
+
     /// The condition's name as it appears in `findings.json`: `healthy`, or the faults' names joined by `+`.
     #[must_use]
     pub fn condition(&self) -> String {
@@ -105,6 +127,8 @@ impl Cell {
             Arm::Grid => self.faults_or("healthy"),
             Arm::Truncated => "truncated_context".to_owned(),
             Arm::Latency => "latency".to_owned(),
+            Arm::Parity => format!("{} beside its healthy replay", self.faults_or("healthy")),
+            Arm::Hypothesis => format!("{} as a hypothesis", self.faults_or("healthy")),
         }
     }
 
@@ -146,6 +170,8 @@ impl Cell {
             Arm::Grid => label,
             Arm::Truncated => format!("{label}, truncated context"),
             Arm::Latency => format!("latency of {label}"),
+            Arm::Parity => format!("parity of {label}"),
+            Arm::Hypothesis => format!("hypothesis: {label}"),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! a few activations of `t x m` and `t x feed_forward`; attention is fused, or masked in blocks of queries; the loss
 //! and the attention statistics work in blocks of [`BLOCK_ELEMENTS`] elements.
 
+mod alone;
 mod attention;
 mod burden;
 mod cache;
@@ -30,6 +31,7 @@ mod tables;
 pub mod training;
 mod view;
 
+pub use alone::Alone;
 pub use cache::Cache;
 pub use checkpoint::Checkpoint;
 pub use device::{device_name, device_named, prepare_threads, versions};

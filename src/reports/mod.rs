@@ -16,6 +16,7 @@ mod junit;
 pub mod markdown;
 pub(crate) mod numbers;
 mod provenance;
+mod score;
 mod story;
 mod tables;
 mod terminal;
@@ -31,6 +32,7 @@ pub use comparison::{Comparison, Moved, compare};
 pub use figures::Figure;
 pub use identification::identification;
 pub use provenance::{Machine, Provenance};
+pub use score::{score_lead, score_pages};
 pub use story::Story;
 pub use terminal::terminal;
 

@@ -46,6 +46,7 @@ impl<'a> Story<'a> {
         story.repairs();
         story.no_repairs();
         story.unexplained();
+        story.deviations();
         story.latency();
         story.recommendation();
         story.audit();
@@ -121,6 +122,35 @@ impl<'a> Story<'a> {
             }
         }
         self.grid();
+    }
+
+    /// What the deployment does otherwise than its healthy replay; nothing where the two were not compared.
+    fn deviations(&mut self) {
+        let deviations = &self.run.findings.deviations;
+        if deviations.is_empty() {
+            return;
+        }
+        self.document.heading("What the engine does otherwise than its healthy replay");
+        let dash = || "\u{2013}".to_owned();
+        let rows = deviations
+            .iter()
+            .map(|one| {
+                let onset = one.onset.map_or_else(dash, |at| format!("{} [{}, {}]", at.point, at.low, at.high));
+                let explained = one.explained.map_or_else(dash, |share| format!("{:.0}%", 100.0 * share));
+                vec![
+                    text(one.name.clone()),
+                    text(one.place.clone().unwrap_or_else(dash)),
+                    text(one.shape.clone()),
+                    text(onset),
+                    text(explained),
+                    text(if one.exact { "every answer" } else { "no" }),
+                ]
+            })
+            .collect();
+        let head = ["Suspicion", "Place", "Where it shows", "From position", "Explained", "Its replay agrees"];
+        self.push(table("Suspicions and what they explain", &head, rows));
+        let evidence = deviations.first().map(|first| first.evidence.clone()).unwrap_or_default();
+        self.push(Block::List(evidence));
     }
 
     fn grid(&mut self) {

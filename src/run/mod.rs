@@ -5,6 +5,8 @@ mod audit;
 mod card;
 mod cells;
 mod documents;
+mod examination;
+pub mod examine;
 mod fingerprint;
 mod identify;
 #[cfg(feature = "libtorch")]
@@ -14,6 +16,7 @@ mod observed;
 mod partial;
 mod progress;
 mod remaining;
+pub mod score;
 
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -57,6 +60,8 @@ pub struct Request {
     pub only: Option<String>,
     /// What to do with an unfinished run.
     pub resume: Resume,
+    /// Whether every cell is measured, also those that can no longer change a cause.
+    pub exhaustive: bool,
     /// A baseline to compare with, beside the reference.
     pub baseline: Option<String>,
     /// What the engine was found to run, where the scenario has its outputs.
@@ -124,7 +129,15 @@ pub fn diagnose<E: Engine>(
     let documents = documents(&scenario)?;
     let engine = load(&scenario)?;
     let progress = Progress::new(&scenario, &done, folder.notes());
-    let cells = cells::measure_all(&scenario, &documents, &engine, &mut folder, done, &progress)?;
+    progress.cost(&scenario, request.exhaustive);
+    let mut cells =
+        cells::measure_all(&scenario, &documents, &engine, &mut folder, done, (request.exhaustive, &progress))?;
+    if !scenario.conditions.is_empty() {
+        for (cell, outcome) in examination::cells(&scenario, &documents, &engine, &progress)? {
+            folder.save_cell(&cell, &outcome)?;
+            cells.push((cell, outcome));
+        }
+    }
     progress.finish();
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));

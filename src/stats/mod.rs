@@ -4,6 +4,7 @@ mod bootstrap;
 mod course;
 mod effects;
 mod gate;
+mod proportion;
 pub mod random;
 mod ratio;
 
@@ -13,6 +14,7 @@ pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
 pub use course::{Bin, Course, Profile, Setting, Shape};
 pub use effects::{TwoWay, shapley, two_way};
 pub use gate::{benjamini_hochberg, holm, mcnemar};
+pub use proportion::proportion;
 pub use ratio::ratio;
 
 /// A number with its interval; never a bare point.

@@ -12,6 +12,9 @@ mod biases;
 mod blame;
 mod capture;
 mod checkpoint;
+mod conditions;
+#[cfg(feature = "libtorch")]
+mod examination;
 mod examples;
 mod explain;
 mod faults;

@@ -96,6 +96,7 @@ fn request(out: &Path, resume: Resume) -> Request {
         threads: 1,
         quick: false,
         only: None,
+        exhaustive: false,
         resume,
         baseline: None,
         found: None,

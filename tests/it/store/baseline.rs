@@ -4,6 +4,7 @@ use super::*;
 
 fn findings(deployed: &Cell) -> Findings {
     Findings {
+        deviations: Vec::new(),
         stability: Vec::new(),
         schema: 1,
         decide: Vec::new(),
