@@ -1,13 +1,17 @@
 //! Pure statistics: estimates with intervals, paired by document.
 
 mod bootstrap;
+mod change_points;
 mod effects;
 pub mod random;
+mod tail;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
+pub use change_points::{ChangePoint, MAX_P, WINDOW, change_points};
 pub use effects::{TwoWay, holm, shapley, two_way};
+pub use tail::p_above;
 
 /// A number with its interval; never a bare point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
