@@ -2,6 +2,8 @@
 //!
 //! The names are a contract with users' CI (`schema` says which one); they are added to, never changed.
 
+mod speed;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::measurement::label;
 use crate::stats::Estimate;
 use crate::units::{Stretch, Tokens};
+
+pub use speed::{MachineNoise, PartTime, Peak, Slope, Speed, TimedRatio};
 
 /// The version of the format; raised when a name changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -37,6 +41,9 @@ pub struct Findings {
     /// Where each cell breaks beyond the trained length, against its own level inside.
     #[serde(default)]
     pub stability: Vec<Stability>,
+    /// Timing taken apart; absent where nothing was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<Speed>,
     /// The cell to deploy instead, if the grid holds one.
     pub recommendation: Option<Recommendation>,
     /// What would settle an undecided question, and other remarks about this run.

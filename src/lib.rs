@@ -18,6 +18,7 @@ pub mod recipe;
 pub mod subject;
 pub mod probes;
 pub mod ablation;
+pub mod provenance;
 pub mod baselines;
 pub mod reports;
 #[cfg(feature = "libtorch")]

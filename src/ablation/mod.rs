@@ -15,6 +15,7 @@ mod recommendation;
 mod repair;
 mod rows;
 mod shape;
+mod speed;
 mod stability;
 mod verdicts;
 mod words;
@@ -26,6 +27,7 @@ use crate::scenario::{ProbeName, Scenario};
 use board::Board;
 
 pub use board::ruling;
+pub use rows::{document_values, profile};
 
 /// What a run has to be judged by.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +95,7 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
             .filter(|(cell, _)| cell.arm != Arm::Latency)
             .map(|cell| summary(scenario, cell))
             .collect(),
+        speed: speed::speed(evidence),
         recommendation,
         notes,
         decide: scenario.decide.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, baseline, explain, list};
+use super::{Command, Engine, Format, baseline, explain, list, nightly};
 use crate::baselines::Resume;
 use crate::reports;
 use crate::run::{self, Finished, Request};
@@ -16,10 +16,15 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Diagnose { scenario, out, engine, quick, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
-            let request = Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline };
-            diagnose(request, &engine, format)
+            let baseline = baseline.map(|name| baseline::against(name, true));
+            let request = Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline, only: None };
+            let finished = diagnose(request, &engine)?;
+            show(&finished, format)
         }
         Command::Report { run: dir, format } => show(&run::report(&dir)?, format),
+        Command::Bench { scenario, baseline, out, engine } => baseline::bench(scenario, baseline, out, &engine),
+        Command::Nightly(arguments) => nightly::execute(arguments),
+        Command::Summary { out } => nightly::summary(&out),
         Command::Baseline(command) => baseline::execute(command),
         Command::Train { recipe, position, out, engine } => {
             train(&recipe, position.as_deref(), out.as_deref(), &engine)
@@ -65,17 +70,19 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
     Ok(finished.findings.exit_code())
 }
 
+/// Where adapted weights are kept.
 #[cfg(feature = "libtorch")]
-fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Result<u8> {
+pub(super) const ADAPTED: &str = "reports/adapted";
+
+/// Runs a request on the engine that was asked for.
+#[cfg(feature = "libtorch")]
+pub(super) fn diagnose(mut request: Request, engine: &Engine) -> anyhow::Result<Finished> {
     use crate::replay::{Fleet, device_name, device_named, prepare_threads};
 
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
-    let cache = Path::new("reports/adapted");
-    let finished =
-        run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?))?;
-    show(&finished, format)
+    run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, Path::new(ADAPTED), |news| eprintln!("{news}"))?))
 }
 
 #[cfg(feature = "libtorch")]
@@ -152,10 +159,10 @@ fn logprobs(
 }
 
 #[cfg(not(feature = "libtorch"))]
-const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
+pub(super) const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
 
 #[cfg(not(feature = "libtorch"))]
-fn diagnose(_: Request, _: &Engine, _: Format) -> anyhow::Result<u8> {
+pub(super) fn diagnose(_: Request, _: &Engine) -> anyhow::Result<Finished> {
     anyhow::bail!(WITHOUT)
 }
 

@@ -24,11 +24,31 @@ pub enum Quantity {
     Prefill,
     /// Time to decode one token at the given context length.
     Decode,
+    /// Time to make a decoded token's positions ready: angles, a table, biases.
+    PositionTable,
+    /// Time to apply positions to a decoded token's queries and keys in all layers.
+    PositionalWork,
+    /// Time to append a decoded token's keys and values to the cache in all layers.
+    CacheGrowth,
+    /// Time of a decoded token's attention in all layers.
+    AttentionKernel,
+    /// Time of all else that a decoded token takes: projections, feed-forward, logits.
+    OtherWork,
+    /// Time of one piece of work that no scenario changes: what differs is noise of the machine.
+    FixedKernel,
+    /// Largest resident memory of the process while a prompt was read.
+    PeakMemory,
+    /// Pages of memory that the system handed out while a prompt was read.
+    FreshPages,
+    /// How often the device held its clock back for heat or power while it was timed.
+    Throttling,
+    /// The device's clock.
+    Clock,
 }
 
 impl Quantity {
     /// Every quantity, in the order of the reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 19] = [
         Self::Nll,
         Self::Top1,
         Self::Recall,
@@ -38,7 +58,21 @@ impl Quantity {
         Self::LargestLogit,
         Self::Prefill,
         Self::Decode,
+        Self::PositionTable,
+        Self::PositionalWork,
+        Self::CacheGrowth,
+        Self::AttentionKernel,
+        Self::OtherWork,
+        Self::FixedKernel,
+        Self::PeakMemory,
+        Self::FreshPages,
+        Self::Throttling,
+        Self::Clock,
     ];
+
+    /// The parts of a decoded token's work that are timed apart, in the order of the reports.
+    pub const PARTS: [Self; 5] =
+        [Self::PositionTable, Self::PositionalWork, Self::CacheGrowth, Self::AttentionKernel, Self::OtherWork];
 
     /// The name in files: `nll`, `mass_beyond_trained`.
     #[must_use]
@@ -53,6 +87,16 @@ impl Quantity {
             Self::LargestLogit => "largest_logit",
             Self::Prefill => "prefill",
             Self::Decode => "decode",
+            Self::PositionTable => "position_table",
+            Self::PositionalWork => "positional_work",
+            Self::CacheGrowth => "cache_growth",
+            Self::AttentionKernel => "attention_kernel",
+            Self::OtherWork => "other_work",
+            Self::FixedKernel => "fixed_kernel",
+            Self::PeakMemory => "peak_memory",
+            Self::FreshPages => "fresh_pages",
+            Self::Throttling => "throttling",
+            Self::Clock => "clock",
         }
     }
 
@@ -70,7 +114,16 @@ impl Quantity {
             Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained => "share",
             Self::Entropy => "nats",
             Self::LargestLogit => "logit",
-            Self::Prefill | Self::Decode => "seconds",
+            Self::Prefill | Self::Decode | Self::FixedKernel => "seconds",
+            Self::PositionTable
+            | Self::PositionalWork
+            | Self::CacheGrowth
+            | Self::AttentionKernel
+            | Self::OtherWork => "seconds",
+            Self::PeakMemory => "bytes",
+            Self::FreshPages => "pages",
+            Self::Throttling => "events",
+            Self::Clock => "megahertz",
         }
     }
 }

@@ -4,9 +4,11 @@ use tch::{Kind, Tensor};
 
 use super::attention::attend;
 use super::cache::Cache;
+use super::parts::timed;
 use super::positions::Positions;
 use super::{Checkpoint, ReplayError};
 use crate::checkpoint::Architecture;
+use crate::measurement::Quantity;
 
 /// A linear map with its optional bias, weight `[out, in]`.
 pub(super) struct Linear {
@@ -52,8 +54,8 @@ impl Layer {
         let split = |x: Tensor, heads: usize| -> Result<Tensor, ReplayError> {
             Ok(x.f_unflatten(-1, [heads as i64, architecture.head_dim as i64])?)
         };
-        let q = positions.queries(split(self.q.forward(&h)?, architecture.heads)?)?;
-        let k = positions.keys(split(self.k.forward(&h)?, architecture.kv_heads)?)?;
+        let (q, k) = (split(self.q.forward(&h)?, architecture.heads)?, split(self.k.forward(&h)?, architecture.kv_heads)?);
+        let (q, k) = timed(Quantity::PositionalWork, || Ok((positions.queries(q)?, positions.keys(k)?)))?;
         let v = split(self.v.forward(&h)?, architecture.kv_heads)?;
         Ok(Heads { q_bhtd: q.f_transpose(1, 2)?, k_bgtd: k.f_transpose(1, 2)?, v_bgtd: v.f_transpose(1, 2)? })
     }
@@ -101,8 +103,9 @@ impl Checkpoint {
             let heads = layer.heads(&x, architecture, positions)?;
             let mut attended = match cache.as_deref_mut() {
                 Some(cache) => {
-                    let (k, v) = cache.extend(index, &heads.k_bgtd, &heads.v_bgtd)?;
-                    attend(&heads.q_bhtd, &k, &v, positions)?
+                    let (k, v) =
+                        timed(Quantity::CacheGrowth, || cache.extend(index, &heads.k_bgtd, &heads.v_bgtd))?;
+                    timed(Quantity::AttentionKernel, || attend(&heads.q_bhtd, &k, &v, positions))?
                 }
                 None => attend(&heads.q_bhtd, &heads.k_bgtd, &heads.v_bgtd, positions)?,
             };

@@ -16,9 +16,11 @@ mod device;
 mod fleet;
 mod kernel;
 mod loss;
+mod parts;
 mod positions;
 mod rotation;
 mod statistics;
+mod stopwatch;
 mod subject;
 pub mod training;
 

@@ -7,9 +7,11 @@ use tch::{Device, Tensor};
 
 use super::cache::Cache;
 use super::device::synchronize;
+use super::parts::{self, Clock, timed};
 use super::positions::{Positions, Run};
 use super::{Checkpoint, ReplayError, loss, statistics};
-use crate::positions::{AnyMethod, Method};
+use crate::measurement::Quantity;
+use crate::positions::{AnyMethod, Mechanism, Method};
 use crate::subject::{LayerAttention, Look, Scores, Subject, SubjectError, Window};
 use crate::units::{Seconds, Stretch, Tokens};
 
@@ -28,10 +30,12 @@ pub struct Replay {
     method: AnyMethod,
     factor: Stretch,
     cache: Option<Cache>,
+    /// The weights run without any positional work, as a control of what that costs.
+    without_positions: bool,
 }
 
-/// Room behind a prompt for the tokens that [`Subject::decode`] adds.
-const DECODE_ROOM: usize = 256;
+/// Room behind a prompt for the tokens that [`Subject::decode`] and [`Subject::parts`] add.
+const DECODE_ROOM: usize = 256 + 16;
 
 impl Replay {
     /// Puts a method under a checkpoint's weights.
@@ -40,14 +44,24 @@ impl Replay {
     /// [`ReplayError::Method`] when the method does not fit the heads.
     pub fn new(checkpoint: Rc<Checkpoint>, method: AnyMethod, factor: Stretch) -> Result<Self, ReplayError> {
         method.mechanism(&checkpoint.config.heads, factor, checkpoint.config.architecture.max_positions)?;
-        Ok(Self { checkpoint, method, factor, cache: None })
+        Ok(Self { checkpoint, method, factor, cache: None, without_positions: false })
+    }
+
+    /// The weights without any positional work: only to be timed.
+    pub(super) fn without_positions(checkpoint: Rc<Checkpoint>) -> Self {
+        Self { checkpoint, method: AnyMethod::unscaled(), factor: Stretch::ONE, cache: None, without_positions: true }
     }
 
     /// Positions of a run when `length` tokens are known: what a rotation that changes with the length goes by.
     fn positions(&self, run: Run, length: usize) -> Result<Positions, ReplayError> {
         let checkpoint = &self.checkpoint;
-        let mechanism = self.method.mechanism(&checkpoint.config.heads, self.factor, Tokens(length))?;
-        Positions::new(&mechanism, run, checkpoint.weights.positions.as_ref(), checkpoint.kind, checkpoint.device)
+        if self.without_positions {
+            return Positions::new(&Mechanism::Nothing, run, None, checkpoint.kind, checkpoint.device);
+        }
+        timed(Quantity::PositionTable, || {
+            let mechanism = self.method.mechanism(&checkpoint.config.heads, self.factor, Tokens(length))?;
+            Positions::new(&mechanism, run, checkpoint.weights.positions.as_ref(), checkpoint.kind, checkpoint.device)
+        })
     }
 
     fn tokens(&self, tokens: &[u32]) -> Result<Tensor, ReplayError> {
@@ -173,20 +187,36 @@ impl Replay {
         Ok(seconds)
     }
 
-    fn timed_decode(&mut self, tokens: &[u32]) -> Result<Seconds, ReplayError> {
+    /// Decodes each token behind the cache, and hands the clock's time of each to `each`.
+    fn decode_each(&mut self, tokens: &[u32], mut each: impl FnMut(Seconds)) -> Result<(), ReplayError> {
         let _no_grad = tch::no_grad_guard();
         let Some(mut cache) = self.cache.take() else {
             return Err(ReplayError::Request("decode needs a prompt in the cache".to_owned()));
         };
         let all = self.tokens(tokens)?;
-        synchronize(self.checkpoint.device);
-        let clock = Instant::now();
         for i in 0..tokens.len() as i64 {
+            synchronize(self.checkpoint.device);
+            let clock = Instant::now();
             let hidden = self.behind(&all.f_narrow(0, i, 1)?, &mut cache)?;
             self.checkpoint.logits(&hidden)?.f_argmax(-1, false)?.f_int64_value(&[0])?;
+            synchronize(self.checkpoint.device);
+            each(Seconds(clock.elapsed().as_secs_f64()));
         }
-        synchronize(self.checkpoint.device);
-        Ok(Seconds(clock.elapsed().as_secs_f64() / tokens.len().max(1) as f64))
+        self.cache = Some(cache);
+        Ok(())
+    }
+
+    fn timed_decode(&mut self, tokens: &[u32]) -> Result<Seconds, ReplayError> {
+        let mut times = Vec::with_capacity(tokens.len());
+        self.decode_each(tokens, |seconds| times.push(seconds.0))?;
+        Ok(Seconds(parts::median(&mut times)))
+    }
+
+    fn timed_parts(&mut self, tokens: &[u32]) -> Result<Vec<(Quantity, Seconds)>, ReplayError> {
+        let clock = Clock::start(self.checkpoint.device);
+        let mut tokens_timed = Vec::new();
+        self.decode_each(tokens, |whole| tokens_timed.push(clock.token(whole)))?;
+        Ok(parts::medians(&tokens_timed))
     }
 }
 
@@ -205,5 +235,9 @@ impl Subject for Replay {
 
     fn decode(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError> {
         Ok(self.timed_decode(tokens)?)
+    }
+
+    fn parts(&mut self, tokens: &[u32]) -> Result<Vec<(Quantity, Seconds)>, SubjectError> {
+        Ok(self.timed_parts(tokens)?)
     }
 }

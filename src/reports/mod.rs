@@ -5,11 +5,13 @@
 
 mod charts;
 mod figures;
+mod gate;
 mod html;
 mod json;
 mod markdown;
+pub mod nightly;
 mod numbers;
-mod provenance;
+mod speed;
 mod story;
 mod tables;
 mod terminal;
@@ -18,10 +20,11 @@ use std::path::PathBuf;
 
 use crate::findings::Findings;
 use crate::measurement::{Cell, Outcome};
+use crate::provenance::Provenance;
 use crate::units::Tokens;
 
 pub use charts::{mechanism_chart, training_curve};
-pub use provenance::{Machine, Provenance};
+pub use gate::{bench, gate};
 pub use story::Story;
 pub use terminal::terminal;
 

@@ -217,6 +217,7 @@ impl<'a> Story<'a> {
         }
         self.heading("Latency by length");
         self.figure_or("latency_by_length", "Nothing was timed, so there is no chart of latency.");
+        self.blocks.extend(super::speed::blocks(self.run.findings));
     }
 
     fn recommendation(&mut self) {

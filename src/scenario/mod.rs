@@ -166,9 +166,21 @@ impl Scenario {
         self
     }
 
+    /// The deployed cell and its references alone, under the probes that answer these questions: what a gate needs.
+    #[must_use]
+    pub fn only(mut self, questions: &[Question]) -> Self {
+        self.methods = vec![self.deployed.0.clone()];
+        self.factors = vec![self.deployed.1];
+        self.adapted = vec![self.deployed_adapted];
+        self.probes.retain(|probe| probe.question().is_some_and(|question| questions.contains(&question)));
+        self.decide.retain(|question| questions.contains(question));
+        self.expect.clear();
+        self
+    }
+
     /// Identifies the scenario as it was written: the BLAKE3 hash of its text, in hexadecimal.
     ///
-    /// The quick form has another hash than the full one: their rows must not be mixed.
+    /// The quick form has another hash than the full one, and so has a part of it: their rows must not be mixed.
     #[must_use]
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
@@ -176,6 +188,8 @@ impl Scenario {
         if self.grid == GridShape::Cross {
             hasher.update(b"\0quick");
         }
+        let [methods, factors] = [self.methods.len(), self.factors.len()];
+        hasher.update(format!("\0{:?} of {methods} methods at {factors} factors", self.probes).as_bytes());
         hasher.finalize().to_hex().to_string()
     }
 
@@ -286,7 +300,7 @@ pub struct Sizes {
     pub attention_documents: usize,
     /// One query in so many is looked at (default 16).
     pub attention_every: usize,
-    /// Context lengths at which latency is measured (default: 512, trained, target).
+    /// Context lengths at which latency is measured (default: 256, 1,024, trained, target).
     pub latency_lengths: Vec<Tokens>,
     /// Interleaved blocks of timings at each length (default 6, at least 3).
     pub latency_blocks: usize,

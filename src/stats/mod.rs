@@ -1,16 +1,16 @@
 //! Pure statistics: estimates with intervals, paired by document.
 
 mod bootstrap;
-mod change_points;
 mod effects;
+mod levels;
 pub mod random;
 mod tail;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
-pub use change_points::{ChangePoint, MAX_P, WINDOW, change_points};
 pub use effects::{TwoWay, holm, shapley, two_way};
+pub use levels::{LevelChange, MAX_P, WINDOW, level_changes};
 pub use tail::p_above;
 
 /// A number with its interval; never a bare point.

@@ -17,6 +17,8 @@ mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
 #[cfg(feature = "libtorch")]
+mod nights;
+#[cfg(feature = "libtorch")]
 mod parity;
 mod positions;
 #[cfg(feature = "libtorch")]

@@ -7,6 +7,7 @@
 mod attention_mass;
 mod explain;
 mod grid;
+mod history;
 mod latency;
 mod lines;
 mod loss_by_position;
@@ -22,6 +23,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor};
 
 pub use explain::mechanism_chart;
+pub(super) use history::history_chart;
 pub use training_curve::training_curve;
 
 use super::figures::Figure;

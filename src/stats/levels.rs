@@ -13,7 +13,7 @@ pub const MAX_P: f64 = 0.001;
 
 /// A place where the level of a series changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ChangePoint {
+pub struct LevelChange {
     /// The first value of the new level.
     pub index: usize,
     /// Mean of the values from the change before to this one.
@@ -28,7 +28,7 @@ pub struct ChangePoint {
 ///
 /// Values that are not finite must be left out before.
 #[must_use]
-pub fn change_points(series: &[f64], window: usize, max_p: f64) -> Vec<ChangePoint> {
+pub fn level_changes(series: &[f64], window: usize, max_p: f64) -> Vec<LevelChange> {
     // Windows find weak points at a looser level, so that a point at a window's edge is not missed.
     let loose = if max_p < 0.05 {
         10.0 * max_p
@@ -104,10 +104,10 @@ fn farthest_cut(values: &[f64]) -> Option<(f64, usize)> {
 }
 
 /// Drops the weakest point until all are significant between their neighbours and change something.
-fn merge(series: &[f64], mut points: Vec<usize>, max_p: f64) -> Vec<ChangePoint> {
+fn merge(series: &[f64], mut points: Vec<usize>, max_p: f64) -> Vec<LevelChange> {
     loop {
         let edges: Vec<usize> = [0].into_iter().chain(points.iter().copied()).chain([series.len()]).collect();
-        let described: Vec<ChangePoint> = edges
+        let described: Vec<LevelChange> = edges
             .windows(3)
             .filter_map(|edges| match edges {
                 &[from, at, to] => point(series, from, at, to),
@@ -127,7 +127,7 @@ fn merge(series: &[f64], mut points: Vec<usize>, max_p: f64) -> Vec<ChangePoint>
     }
 }
 
-impl ChangePoint {
+impl LevelChange {
     /// The larger of the relative changes forward and backward; 0 where a mean is 0, as in Otava.
     fn magnitude(&self) -> f64 {
         let relative = |to: f64, from: f64| if from == 0.0 { 0.0 } else { (to / from - 1.0).abs() };
@@ -136,10 +136,10 @@ impl ChangePoint {
 }
 
 /// The change at `at` between `from` and `to`; nothing where a side is empty.
-fn point(series: &[f64], from: usize, at: usize, to: usize) -> Option<ChangePoint> {
+fn point(series: &[f64], from: usize, at: usize, to: usize) -> Option<LevelChange> {
     let (left, right) = (series.get(from..at)?, series.get(at..to)?);
     let (before, after) = (super::mean(left)?, super::mean(right)?);
-    Some(ChangePoint { index: at, before, after, p: p_value(left, right, before, after) })
+    Some(LevelChange { index: at, before, after, p: p_value(left, right, before, after) })
 }
 
 /// Student's two-sided test of two means, with the deviations over n that Otava hands to SciPy.
@@ -197,7 +197,7 @@ mod tests {
         let golden: Golden = serde_json::from_str(include_str!("../../tests/fixtures/change_points.json")).unwrap();
         assert!(golden.cases.iter().map(|case| case.points.len()).sum::<usize>() > 10);
         for case in golden.cases {
-            let found = change_points(&case.series, case.window, case.max_p);
+            let found = level_changes(&case.series, case.window, case.max_p);
             let places = |points: &[usize]| format!("{} (window {}): {points:?}", case.name, case.window);
             let expected: Vec<usize> = case.points.iter().map(|point| point.index).collect();
             let indices: Vec<usize> = found.iter().map(|point| point.index).collect();
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn a_series_that_repeats_bit_for_bit_shows_any_change() {
         let series = [2.5, 2.5, 2.5, 2.5, 2.51, 2.51, 2.51];
-        let found = change_points(&series, WINDOW, MAX_P);
+        let found = level_changes(&series, WINDOW, MAX_P);
         assert_eq!(found.iter().map(|point| point.index).collect::<Vec<_>>(), [4]);
-        assert_eq!(change_points(&[], WINDOW, MAX_P), []);
+        assert_eq!(level_changes(&[], WINDOW, MAX_P), []);
     }
 }
