@@ -23,7 +23,7 @@ pub(super) enum Part {
 }
 
 /// A half-open range of positions or distances in tokens.
-pub type Bin = (u32, u32);
+pub(super) type Bin = (u32, u32);
 
 /// The quantity that a quality question is about; latency has two and is judged elsewhere.
 pub(super) fn quantity(question: Question) -> Quantity {

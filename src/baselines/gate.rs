@@ -116,6 +116,22 @@ impl Gate {
         }
     }
 
+    /// What to know beside the tests, one sentence each: cells that changed, and, where something is worse, what differs.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let cells = &self.cells;
+        let mut notes = Vec::new();
+        for (what, names) in [("new", &cells.new), ("missing", &cells.missing), ("failed", &cells.failed)] {
+            if !names.is_empty() {
+                notes.push(format!("{what} cells against baseline `{}`: {}", self.baseline, names.join(", ")));
+            }
+        }
+        if self.worse().next().is_some() {
+            notes.extend(self.differences.iter().map(|difference| format!("changed since the baseline: {difference}")));
+        }
+        notes
+    }
+
     /// The verdicts for `findings.json`: one for each question and quantity, the gravest of its lengths.
     #[must_use]
     pub fn verdicts(&self) -> Vec<Verdict> {

@@ -163,3 +163,59 @@ impl Timing<'_, '_> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::{LayerAttention, Look, Scores, Window};
+
+    /// Does nothing, at once.
+    struct Idle;
+
+    impl Subject for Idle {
+        fn score(&mut self, _: &[Window<'_>]) -> Result<Vec<Scores>, SubjectError> {
+            Ok(Vec::new())
+        }
+
+        fn attention(&mut self, _: &[u32], _: &Look) -> Result<Vec<LayerAttention>, SubjectError> {
+            Ok(Vec::new())
+        }
+
+        fn prefill(&mut self, _: &[u32]) -> Result<Seconds, SubjectError> {
+            Ok(Seconds(1.0))
+        }
+
+        fn decode(&mut self, _: &[u32]) -> Result<Seconds, SubjectError> {
+            Ok(Seconds(1.0))
+        }
+    }
+
+    /// Every arm comes equally often at every place, and in the reversed order at the opposite one.
+    #[test]
+    fn no_arm_is_favoured_by_its_place() {
+        let sizes = Sizes {
+            documents: 2,
+            short_windows: 1,
+            attention_documents: 0,
+            attention_every: 16,
+            latency_lengths: vec![Tokens(8)],
+            latency_blocks: 8,
+            decode_tokens: 1,
+        };
+        let (mut a, mut b, mut c) = (Idle, Idle, Idle);
+        let mut all =
+            Arms { deployed: &mut a, reference: &mut b, without_positions: Some(&mut c), stopwatch: None };
+        let timing = Timing { arms: &mut all, sizes: &sizes, readings: Vec::new() };
+        let mut places = [[0; 4]; 4];
+        for block in 1..=8 {
+            let forward = timing.turns(block, Order::Forward);
+            let mut backward = timing.turns(block, Order::Reversed);
+            for (place, arm) in forward.iter().enumerate() {
+                places[*arm as usize][place] += 1;
+            }
+            backward.reverse();
+            assert_eq!(forward, backward);
+        }
+        assert_eq!(places, [[2; 4]; 4]);
+    }
+}

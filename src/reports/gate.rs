@@ -2,7 +2,7 @@
 
 use super::numbers;
 use crate::baselines::Gate;
-use crate::findings::Findings;
+use crate::findings::{Findings, Ruling};
 use crate::units::Tokens;
 
 /// The comparison as plain lines: a test each, then the cells and what differs.
@@ -24,18 +24,14 @@ pub fn gate(gate: &Gate) -> String {
             verdict.ruling.words(),
             numbers::tolerance(unit, verdict.tolerance)
         ));
-        for remark in [&verdict.why, &test.again].into_iter().flatten() {
+        let unconfirmed = verdict.ruling == Ruling::Worse && test.again.is_none();
+        let unconfirmed = unconfirmed.then(|| "not measured again: `gyro diagnose --baseline` does".to_owned());
+        for remark in [&verdict.why, &test.again, &unconfirmed].into_iter().flatten() {
             text.push_str(&format!("    {remark}\n"));
         }
     }
-    let cells = &gate.cells;
-    for (what, names) in [("new", &cells.new), ("missing", &cells.missing), ("failed", &cells.failed)] {
-        for name in names {
-            text.push_str(&format!("{what} cell: {name}\n"));
-        }
-    }
-    for difference in &gate.differences {
-        text.push_str(&format!("differs: {difference}\n"));
+    for note in gate.notes() {
+        text.push_str(&format!("note: {note}\n"));
     }
     text
 }

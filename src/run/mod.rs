@@ -128,6 +128,7 @@ pub fn diagnose<E: Engine>(
         .map(|baseline| gate::judge(&bench, &dir, &baseline, (&shared, &provenance), request.only.as_deref()))
         .transpose()?;
     findings.verdicts.extend(gate.iter().flat_map(Gate::verdicts));
+    findings.notes.extend(gate.iter().flat_map(Gate::notes));
     let finished = Finished { folder: dir, findings, cells: shared, provenance, gate };
     for page in pages(&finished)? {
         folder.write(&page.path, &page.bytes)?;

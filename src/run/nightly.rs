@@ -149,7 +149,7 @@ fn begin(request: &NightRequest) -> anyhow::Result<State> {
     let started = baselines::rfc3339(SystemTime::now());
     let fresh = State {
         format: FORMAT,
-        night: started.replace(['-', ':'], ""),
+        night: unused(&request.out, &started.replace(['-', ':'], "")),
         started,
         quick: request.quick,
         device: request.device.clone(),
@@ -166,6 +166,13 @@ fn begin(request: &NightRequest) -> anyhow::Result<State> {
     }
     write_state(&request.out, &fresh)?;
     Ok(fresh)
+}
+
+/// A folder's name that no earlier night has: two may begin within one second.
+fn unused(out: &Path, name: &str) -> String {
+    let free = |name: &String| !out.join(name).exists();
+    let numbered = (2_u32..).map(|n| format!("{name}-{n}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(free).unwrap_or_default()
 }
 
 fn read_state(out: &Path) -> anyhow::Result<Option<State>> {

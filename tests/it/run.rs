@@ -2,6 +2,7 @@
 
 mod gate;
 mod nightly;
+mod timing;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use gyro::baselines::Resume;
 use gyro::findings::{Axis, Question, Ruling};
-use gyro::measurement::Cell;
+use gyro::measurement::{Cell, Quantity};
 use gyro::positions::{AnyMethod, Method};
 use gyro::run::{self, Request};
 use gyro::scenario::Scenario;
 use gyro::stats::random::Random;
-use gyro::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
+use gyro::subject::{Engine, LayerAttention, Look, Scores, Stopwatch, Subject, SubjectError, Window};
 use gyro::units::Seconds;
 
 /// A model whose loss is told by a script: short range suffers under `linear`, positions past 2,048 under everything
@@ -41,6 +42,8 @@ enum Plant {
     Step(f32),
     /// A decoded token takes so many times what it took.
     Decode(f64),
+    /// A part of every decoded token takes so many seconds more.
+    Part(Quantity, f64),
 }
 
 /// What was asked of which configuration, and which one fails.
@@ -53,6 +56,8 @@ struct Script {
     plant: Plant,
     /// Seed of the clock's restlessness, 1 % of every time; 0: times are exact.
     jitter: u64,
+    /// How often the machine says that it was held back whenever it is asked; absent: it has no clock of its own.
+    held_back: Option<f64>,
 }
 
 impl Engine for &Script {
@@ -71,6 +76,36 @@ impl Engine for &Script {
             plant: if deployed { self.plant } else { Plant::Healthy },
             jitter: (self.jitter > 0).then(|| Random::new(self.jitter * 1000 + subjects)),
         }))
+    }
+
+    fn stopwatch(&self) -> Option<&dyn Stopwatch> {
+        self.held_back.map(|_| *self as &dyn Stopwatch)
+    }
+}
+
+impl Stopwatch for Script {
+    fn without_positions(&self) -> Result<Box<dyn Subject>, SubjectError> {
+        (&self).subject(&Cell::unscaled())
+    }
+
+    fn fixed_kernel(&self) -> Result<Seconds, SubjectError> {
+        Ok(Seconds(0.003))
+    }
+
+    fn held_back(&self) -> Option<f64> {
+        self.held_back
+    }
+
+    fn clock(&self) -> Option<f64> {
+        None
+    }
+
+    fn fresh_pages(&self) -> Option<f64> {
+        Some(7.0)
+    }
+
+    fn peak_memory(&self) -> Option<f64> {
+        Some(3e8)
     }
 }
 
@@ -118,8 +153,18 @@ impl Subject for Scripted {
     }
 
     fn decode(&mut self, _: &[u32]) -> Result<Seconds, SubjectError> {
-        let slow = if let Plant::Decode(times) = self.plant { times } else { 1.0 };
-        Ok(self.time(0.002 * slow))
+        let seconds = match self.plant {
+            Plant::Decode(times) => 0.002 * times,
+            Plant::Part(_, more) => 0.002 + more,
+            _ => 0.002,
+        };
+        Ok(self.time(seconds))
+    }
+
+    fn parts(&mut self, _: &[u32]) -> Result<Vec<(Quantity, Seconds)>, SubjectError> {
+        let plant = self.plant;
+        let seconds = |part| if let Plant::Part(slow, more) = plant && slow == part { 0.0004 + more } else { 0.0004 };
+        Ok(Quantity::PARTS.map(|part| (part, self.time(seconds(part)))).to_vec())
     }
 }
 

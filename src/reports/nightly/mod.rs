@@ -78,7 +78,7 @@ impl NightRun {
 
     /// What to know of it, one sentence each: what is worse, what was not judged and why, what differs.
     fn remarks(&self) -> Vec<String> {
-        let Outcome::Ended { findings, gate, .. } = &self.outcome else {
+        let Outcome::Ended { findings, provenance, gate } = &self.outcome else {
             return match &self.outcome {
                 Outcome::Failed(why) => vec![format!("it came to no report: {}", why.replace('\n', " "))],
                 Outcome::Ended { .. } => Vec::new(),
@@ -87,22 +87,12 @@ impl NightRun {
         let mut remarks = Vec::new();
         match gate {
             None => remarks.push(format!(
-                "there is no baseline to compare with; hint: gyro baseline save scenarios/{}.yaml --run {}",
-                self.scenario, self.folder
+                "there is no baseline to compare with; hint: gyro baseline save {} --run {}, in the folder of this page",
+                provenance.scenario_path, self.folder
             )),
             Some(gate) => {
                 remarks.extend(gate.tests.iter().filter_map(told));
-                let cells = &gate.cells;
-                for (what, names) in
-                    [("new cells", &cells.new), ("missing cells", &cells.missing), ("failed cells", &cells.failed)]
-                {
-                    if !names.is_empty() {
-                        remarks.push(format!("{what}: {}", names.join(", ")));
-                    }
-                }
-                if gate.worse().next().is_some() {
-                    remarks.extend(gate.differences.iter().map(|difference| format!("changed since: {difference}")));
-                }
+                remarks.extend(gate.notes());
             }
         }
         for unmet in findings.expectations.iter().filter(|expectation| !expectation.met) {

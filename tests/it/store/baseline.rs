@@ -123,12 +123,13 @@ fn whatever_is_broken_in_a_baseline_is_named() {
                 None => fs::remove_file(&path).unwrap(),
                 Some(bytes) => fs::write(&path, bytes).unwrap(),
             }
-            // A changed letter of baseline.json itself may still be one of its words.
-            if let Err(error) = show(&root, "8k", "v1") {
-                assert!(error.to_string().contains(file), "{file}: {error}");
-            } else {
-                assert_eq!(file, "baseline.json");
+            let shown = show(&root, "8k", "v1");
+            if file == "baseline.json" && fs::read(&path).is_ok_and(|bytes| bytes.len() == whole.len()) {
+                // A changed letter there may be another word, or another file's hash.
+                continue;
             }
+            let error = shown.unwrap_err().to_string();
+            assert!(error.contains(file), "{file}: {error}");
         }
     }
 }
