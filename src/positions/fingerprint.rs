@@ -1,70 +1,104 @@
-//! One short hash of what a mechanism does, so that two runs can be told apart by their positions alone.
+//! One short word for what a mechanism computes, so that two engines or two dates can be compared at a glance.
 
-use super::{Bias, Mechanism, Rotation, Vectors};
+use super::{Bias, Buckets, Mechanism, Pairing, Rotation, Vectors};
 
-/// The first 12 hexadecimal digits of the BLAKE3 hash of the mechanism's numbers: inverse frequencies, attention factor,
-/// pairing, slopes, buckets, added vectors.
+/// Digits of the numbers that count: machines differ in the last ones.
+const DIGITS: usize = 9;
+
+/// The first 16 hexadecimal digits of the BLAKE3 hash of everything that a mechanism applies: inverse frequencies, attention
+/// factor, pairing, slopes, bucket edges, rows.
 ///
-/// Numbers count to ten digits, so that two machines' logarithms give the same hash.
+/// Two mechanisms share it if and only if they agree to nine digits; learned values are no part of it.
 #[must_use]
 pub fn fingerprint(mechanism: &Mechanism) -> String {
-    let (words, numbers) = match mechanism {
-        Mechanism::Nothing => ("nothing".to_owned(), Vec::new()),
-        Mechanism::Rotate(rotation) => rotated(rotation),
+    let mut text = String::new();
+    match mechanism {
+        Mechanism::Nothing => text.push_str("nothing"),
+        Mechanism::Rotate(rotation) => rotate(&mut text, rotation),
         Mechanism::Group(grouping) => {
-            let (words, numbers) = rotated(&grouping.rotation);
-            (format!("{words}, groups of {} beyond {}", grouping.group, grouping.window), numbers)
+            text.push_str(&format!("group {} {} ", grouping.group, grouping.window));
+            rotate(&mut text, &grouping.rotation);
         }
-        Mechanism::Bias(Bias::Linear { slopes }) => ("slopes".to_owned(), slopes.clone()),
-        Mechanism::Bias(bias) => (format!("{bias:?}"), Vec::new()),
+        Mechanism::Bias(bias) => added(&mut text, bias),
         Mechanism::Add(Vectors::Sinusoidal { inverse_frequencies, amplitude }) => {
-            ("waves".to_owned(), [inverse_frequencies.as_slice(), &[*amplitude]].concat())
+            numbers(&mut text, "sinusoidal", &[*amplitude]);
+            numbers(&mut text, "frequencies", inverse_frequencies);
         }
-        Mechanism::Add(vectors) => (format!("{vectors:?}"), Vec::new()),
-    };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(words.as_bytes());
-    for number in numbers {
-        hasher.update(format!(" {number:.9e}").as_bytes());
+        Mechanism::Add(Vectors::Learned { rows, stretch }) => numbers(&mut text, "rows", &[*rows as f64, *stretch]),
     }
-    hasher.finalize().to_hex()[..12].to_owned()
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 
-fn rotated(rotation: &Rotation) -> (String, Vec<f64>) {
-    let mut numbers = rotation.inverse_frequencies.clone();
-    numbers.push(rotation.attention_factor);
+fn rotate(text: &mut String, rotation: &Rotation) {
+    numbers(text, "frequencies", &rotation.inverse_frequencies);
+    numbers(text, "attention", &[rotation.attention_factor]);
+    text.push_str(match rotation.pairing {
+        Pairing::HalfSplit => "half_split ",
+        Pairing::Interleaved => "interleaved ",
+    });
     if let Some(decay) = &rotation.decay {
-        numbers.extend(&decay.zeta);
-        numbers.push(decay.scale_base);
+        numbers(text, "zeta", &decay.zeta);
+        numbers(text, "scale_base", &[decay.scale_base]);
     }
-    (format!("rotate {:?}", rotation.pairing), numbers)
+}
+
+fn added(text: &mut String, bias: &Bias) {
+    match bias {
+        Bias::Linear { slopes } => numbers(text, "slopes", slopes),
+        Bias::Learned(Buckets::Logarithmic { count, max_distance, stretch }) => {
+            numbers(text, "buckets", &[*count as f64, *max_distance as f64, *stretch]);
+        }
+        Bias::Learned(Buckets::Clipped { largest, stretch }) => numbers(text, "offsets", &[*largest as f64, *stretch]),
+        Bias::Power { stretch } => numbers(text, "power", &[*stretch]),
+        Bias::Log { stretch } => numbers(text, "log", &[*stretch]),
+    }
+}
+
+fn numbers(text: &mut String, name: &str, numbers: &[f64]) {
+    text.push_str(name);
+    for number in numbers {
+        text.push_str(&format!(" {number:.*e}", DIGITS - 1));
+    }
+    text.push(' ');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::positions::{AnyMethod, HeadShape, Method, Pairing};
+    use crate::positions::{AnyMethod, HeadShape, Method};
     use crate::units::{Stretch, Tokens};
 
-    fn of(method: &str, factor: f64) -> String {
-        let heads = HeadShape {
-            heads: 4,
-            width: 128,
-            head_dim: 32,
-            rotary_dim: 32,
-            theta: 1e4,
-            trained: Tokens(2048),
-            pairing: Pairing::HalfSplit,
-            native: AnyMethod::named("rope").unwrap(),
-        };
-        fingerprint(&AnyMethod::named(method).unwrap().mechanism(&heads, Stretch(factor), Tokens(8192)).unwrap())
+    fn of(name: &str, factor: f64, heads: &HeadShape) -> String {
+        let method = AnyMethod::named(name).unwrap();
+        let heads = HeadShape { native: method.clone(), ..heads.clone() };
+        fingerprint(&method.mechanism(&heads, Stretch(factor), Tokens(8192)).unwrap())
     }
 
     #[test]
-    fn equal_rotations_have_equal_fingerprints_whatever_their_names() {
-        assert_eq!(of("none", 1.0), of("linear", 1.0));
-        let different = [of("none", 1.0), of("linear", 4.0), of("linear", 2.0), of("ntk", 4.0), of("yarn", 4.0)];
-        let unique: std::collections::BTreeSet<_> = different.iter().collect();
-        assert_eq!(unique.len(), different.len());
+    fn equal_mechanisms_share_it_and_others_do_not() {
+        let heads = HeadShape {
+            heads: 8,
+            width: 512,
+            head_dim: 64,
+            rotary_dim: 64,
+            theta: 10_000.0,
+            trained: Tokens(2048),
+            pairing: Pairing::HalfSplit,
+            native: AnyMethod::unscaled(),
+        };
+        let mut seen: Vec<String> = AnyMethod::NAMES
+            .iter()
+            .filter(|name| !["none", "half_split", "partial", "proportional"].contains(name))
+            .map(|name| of(name, 4.0, &heads))
+            .collect();
+        let all = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        // Static NTK and `longrope` without lists differ in the attention factor alone, `dynamic_vllm` and `ntk` in the base.
+        assert!(seen.len() + 2 >= all, "{} of {all} differ", seen.len());
+        assert_eq!(of("yarn", 1.0, &heads), of("rope", 1.0, &heads));
+        assert_eq!(of("none", 1.0, &heads), of("rope", 4.0, &heads));
+        assert_ne!(of("yarn", 4.0, &heads), of("yarn", 4.0, &HeadShape { theta: 10_001.0, ..heads.clone() }));
+        assert_ne!(of("rope", 1.0, &heads), of("rope", 1.0, &HeadShape { pairing: Pairing::Interleaved, ..heads }));
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Request, diagnose, gate::side_of};
 use crate::baselines::{self, Calibration, is_finished};
+use crate::findings::Question;
 use crate::scenario::Scenario;
 use crate::subject::Engine;
 
@@ -18,10 +19,8 @@ pub fn repeats<E: Engine>(
     repeats: usize,
     load: impl Fn(&Scenario) -> anyhow::Result<E>,
 ) -> anyhow::Result<Calibration> {
-    let mut scenario = super::scenario_of(request)?;
-    let questions: Vec<_> = scenario.probes.iter().filter_map(|probe| probe.question()).collect();
-    let request = Request { only: Some(questions), baseline: None, ..request.clone() };
-    scenario = super::scenario_of(&request).map_or(scenario, |narrowed| narrowed);
+    let request = Request { only: Some(Question::ALL.to_vec()), baseline: None, ..request.clone() };
+    let scenario = super::scenario_of(&request)?;
     let identity = super::fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let mut runs = Vec::new();
     for repeat in 0..repeats {
