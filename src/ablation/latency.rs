@@ -86,7 +86,9 @@ pub(super) fn verdict(evidence: &Evidence) -> Verdict {
     verdict.why = doubt(worst, verdict.ruling, tolerance);
     let held_back = super::speed::held_back(evidence).filter(|events| *events > 0.0);
     let held_back = held_back.map(|events| {
-        format!("the device was held back for heat or power {events} times while it was timed, so its times say nothing")
+        format!(
+            "the device was held back for heat or power {events} times while it was timed, so its times say nothing"
+        )
     });
     if let Some(why) = held_back.or_else(|| fired_control(&timings, tolerance)) {
         verdict.ruling = Ruling::Undecided;

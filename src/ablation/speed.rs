@@ -179,7 +179,8 @@ fn slow(deployed: &TimedArm<'_>, reference: &TimedArm<'_>, parts: &[PartTime]) -
         .iter()
         .filter(|part| part.length == *length as usize && part.excess.low > 0.0)
         .max_by(|a, b| a.excess.point.total_cmp(&b.excess.point))?;
-    let all: f64 = parts.iter().filter(|part| part.length == slowest.length).map(|part| part.excess.point.max(0.0)).sum();
+    let all: f64 =
+        parts.iter().filter(|part| part.length == slowest.length).map(|part| part.excess.point.max(0.0)).sum();
     let micro = |seconds: f64| format!("{:.1}", seconds * 1e6);
     Some(format!(
         "{} is what is slow: timed apart it takes {} microseconds [{}, {}] more a decoded token at {} tokens, {:.0} % of all that \

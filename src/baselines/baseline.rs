@@ -218,12 +218,7 @@ fn baselines_in(home: &Path) -> Result<Vec<String>, StoreError> {
 }
 
 /// Checks that the run is fit to be a baseline, and describes it.
-fn describe(
-    scenario: &str,
-    name: &str,
-    run_dir: &Path,
-    acceptance: &Acceptance,
-) -> Result<BaselineRecord, StoreError> {
+fn describe(scenario: &str, name: &str, run_dir: &Path, acceptance: &Acceptance) -> Result<BaselineRecord, StoreError> {
     let unfit = |why: String| StoreError::Unfit { dir: run_dir.to_owned(), why };
     if let Some(missing) = COPIED.iter().find(|file| !run_dir.join(file).exists()) {
         return Err(unfit(format!("it has no {missing}")));

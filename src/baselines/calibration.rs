@@ -76,7 +76,11 @@ mod tests {
     #[test]
     fn tolerances_are_rounded_up_to_two_digits() {
         for (value, expected) in [(0.0, 0.0), (0.0121, 0.013), (0.012, 0.012), (3.41e-7, 3.5e-7), (0.099_1, 0.1)] {
-            assert!((rounded_up(value) - expected).abs() < 1e-12 * expected.max(1e-9), "{value}: {}", rounded_up(value));
+            assert!(
+                (rounded_up(value) - expected).abs() < 1e-12 * expected.max(1e-9),
+                "{value}: {}",
+                rounded_up(value)
+            );
         }
     }
 }

@@ -193,12 +193,21 @@ fn said(verdict: &Verdict) -> String {
 /// Why a null control fired: the unscaled arm measured twice differs from itself; nothing where it is silent, or where
 /// there is none.
 #[must_use]
-pub fn null_control(first: Side<'_>, second: Side<'_>, trained: Tokens, tolerance: &Tolerance, of: Question) -> Option<String> {
+pub fn null_control(
+    first: Side<'_>,
+    second: Side<'_>,
+    trained: Tokens,
+    tolerance: &Tolerance,
+    of: Question,
+) -> Option<String> {
     let unscaled = Cell::unscaled().id();
     let arm = |side| Side { deployed: &unscaled, ..side };
     let tests = compare("itself", arm(first), arm(second), trained, tolerance);
     let test = tests.into_iter().find(|test| test.verdict.question == of && of != Question::Latency)?;
     matches!(test.verdict.ruling, Ruling::Worse | Ruling::Better).then(|| {
-        format!("the null control fired: the unscaled model measured twice differs from itself, {}", said(&test.verdict))
+        format!(
+            "the null control fired: the unscaled model measured twice differs from itself, {}",
+            said(&test.verdict)
+        )
     })
 }

@@ -91,15 +91,13 @@ pub fn history(root: &Path) -> Result<Vec<Entry>, StoreError> {
 }
 
 fn columns(entries: &[Entry]) -> Vec<Column> {
-    let text = |name: &str, of: fn(&Entry) -> &str| {
-        Column::new(name.into(), entries.iter().map(of).collect::<Vec<_>>())
-    };
+    let text =
+        |name: &str, of: fn(&Entry) -> &str| Column::new(name.into(), entries.iter().map(of).collect::<Vec<_>>());
     let maybe = |name: &str, of: fn(&Entry) -> Option<&str>| {
         Column::new(name.into(), entries.iter().map(of).collect::<Vec<_>>())
     };
-    let number = |name: &str, of: fn(&Entry) -> f64| {
-        Column::new(name.into(), entries.iter().map(of).collect::<Vec<_>>())
-    };
+    let number =
+        |name: &str, of: fn(&Entry) -> f64| Column::new(name.into(), entries.iter().map(of).collect::<Vec<_>>());
     vec![
         text("night", |entry| &entry.night),
         text("scenario", |entry| &entry.scenario),

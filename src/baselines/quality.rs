@@ -58,8 +58,7 @@ fn why_unpaired(comparison: &Comparison<'_>, before: &[Measurement], now: &[Meas
         return Some(format!("the baseline has {} documents, the run has {} or others", before.len(), now.len()));
     }
     let mut pairs = before.iter().zip(now.values());
-    let (document, old, new) =
-        pairs.find_map(|((document, old), new)| (old != new).then_some((document, old, new)))?;
+    let (document, old, new) = pairs.find_map(|((document, old), new)| (old != new).then_some((document, old, new)))?;
     Some(format!("document {document} has {old} scored places in the baseline and {new} in the run"))
 }
 

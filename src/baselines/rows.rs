@@ -76,8 +76,7 @@ fn measurements(table: &Table<'_>) -> Result<Vec<Measurement>, StoreError> {
     let [depths, values] = [table.numbers("depth")?, table.numbers("value")?];
     (0..table.height())
         .map(|row| {
-            let quantity =
-                quantity(table, present(quantities.get(row), table, "quantity", row)?, units.get(row), row)?;
+            let quantity = quantity(table, present(quantities.get(row), table, "quantity", row)?, units.get(row), row)?;
             let at = Place {
                 length: lengths.get(row),
                 from: froms.get(row),

@@ -225,12 +225,7 @@ fn repeated(_: Request, _: &Path, _: usize, _: &Engine) -> anyhow::Result<baseli
 }
 
 /// Times the deployed cell and its references, and gates on the baseline's timings.
-pub(super) fn bench(
-    scenario: PathBuf,
-    baseline: String,
-    out: Option<PathBuf>,
-    engine: &Engine,
-) -> anyhow::Result<u8> {
+pub(super) fn bench(scenario: PathBuf, baseline: String, out: Option<PathBuf>, engine: &Engine) -> anyhow::Result<u8> {
     let name = scenario::load(&scenario)?.name;
     let out = out.unwrap_or_else(|| Path::new("reports").join(name).join("bench"));
     let request = Request {

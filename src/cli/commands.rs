@@ -17,7 +17,8 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
         Command::Diagnose { scenario, out, engine, quick, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
             let baseline = baseline.map(|name| baseline::against(name, true));
-            let request = Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline, only: None };
+            let request =
+                Request { scenario, out, device: String::new(), threads: 1, quick, resume, baseline, only: None };
             let finished = diagnose(request, &engine)?;
             show(&finished, format)
         }
@@ -82,7 +83,9 @@ pub(super) fn diagnose(mut request: Request, engine: &Engine) -> anyhow::Result<
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
-    run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, Path::new(ADAPTED), |news| eprintln!("{news}"))?))
+    run::diagnose(&request, |scenario| {
+        Ok(Fleet::load(scenario, device, Path::new(ADAPTED), |news| eprintln!("{news}"))?)
+    })
 }
 
 #[cfg(feature = "libtorch")]

@@ -203,8 +203,7 @@ mod tests {
             decode_tokens: 1,
         };
         let (mut a, mut b, mut c) = (Idle, Idle, Idle);
-        let mut all =
-            Arms { deployed: &mut a, reference: &mut b, without_positions: Some(&mut c), stopwatch: None };
+        let mut all = Arms { deployed: &mut a, reference: &mut b, without_positions: Some(&mut c), stopwatch: None };
         let timing = Timing { arms: &mut all, sizes: &sizes, readings: Vec::new() };
         let mut places = [[0; 4]; 4];
         for block in 1..=8 {

@@ -54,7 +54,8 @@ impl Layer {
         let split = |x: Tensor, heads: usize| -> Result<Tensor, ReplayError> {
             Ok(x.f_unflatten(-1, [heads as i64, architecture.head_dim as i64])?)
         };
-        let (q, k) = (split(self.q.forward(&h)?, architecture.heads)?, split(self.k.forward(&h)?, architecture.kv_heads)?);
+        let (q, k) =
+            (split(self.q.forward(&h)?, architecture.heads)?, split(self.k.forward(&h)?, architecture.kv_heads)?);
         let (q, k) = timed(Quantity::PositionalWork, || Ok((positions.queries(q)?, positions.keys(k)?)))?;
         let v = split(self.v.forward(&h)?, architecture.kv_heads)?;
         Ok(Heads { q_bhtd: q.f_transpose(1, 2)?, k_bgtd: k.f_transpose(1, 2)?, v_bgtd: v.f_transpose(1, 2)? })
@@ -103,8 +104,7 @@ impl Checkpoint {
             let heads = layer.heads(&x, architecture, positions)?;
             let mut attended = match cache.as_deref_mut() {
                 Some(cache) => {
-                    let (k, v) =
-                        timed(Quantity::CacheGrowth, || cache.extend(index, &heads.k_bgtd, &heads.v_bgtd))?;
+                    let (k, v) = timed(Quantity::CacheGrowth, || cache.extend(index, &heads.k_bgtd, &heads.v_bgtd))?;
                     timed(Quantity::AttentionKernel, || attend(&heads.q_bhtd, &k, &v, positions))?
                 }
                 None => attend(&heads.q_bhtd, &heads.k_bgtd, &heads.v_bgtd, positions)?,

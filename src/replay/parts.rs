@@ -77,7 +77,8 @@ pub(super) fn medians(tokens: &[Token]) -> Vec<(Quantity, Seconds)> {
     if tokens.is_empty() {
         return Vec::new();
     }
-    let of = |place: usize| median(&mut tokens.iter().filter_map(|token| token.get(place).copied()).collect::<Vec<_>>());
+    let of =
+        |place: usize| median(&mut tokens.iter().filter_map(|token| token.get(place).copied()).collect::<Vec<_>>());
     Quantity::PARTS.into_iter().enumerate().map(|(place, part)| (part, Seconds(of(place)))).collect()
 }
 

@@ -117,7 +117,8 @@ fn a_night_killed_twenty_times_loses_no_finished_cell() {
 #[test]
 fn bench_and_nightly_gate_on_a_saved_baseline() {
     let home = home("gated");
-    let ran = gyro(&home, &["diagnose", "small.yaml", "--out", "run", "--threads", "1", "--device", "cpu"]).output().unwrap();
+    let ran =
+        gyro(&home, &["diagnose", "small.yaml", "--out", "run", "--threads", "1", "--device", "cpu"]).output().unwrap();
     assert!(ran.status.code().is_some_and(|code| code <= 2), "{}", String::from_utf8_lossy(&ran.stderr));
     let missing = gyro(&home, &["bench", "small.yaml", "--threads", "1", "--device", "cpu"]).output().unwrap();
     assert_eq!(missing.status.code(), Some(2));
@@ -126,10 +127,8 @@ fn bench_and_nightly_gate_on_a_saved_baseline() {
     assert_eq!(saved.status.code(), Some(0), "{}", String::from_utf8_lossy(&saved.stderr));
 
     // The same state on the same machine: quality is the same bit for bit, times are judged or undecided, never a crash.
-    let compared = gyro(&home, &["baseline", "compare", "small.yaml", "--run", "run"])
-        .stdout(Stdio::piped())
-        .output()
-        .unwrap();
+    let compared =
+        gyro(&home, &["baseline", "compare", "small.yaml", "--run", "run"]).stdout(Stdio::piped()).output().unwrap();
     let text = String::from_utf8(compared.stdout).unwrap();
     assert!(text.contains("= short_range"), "{text}");
     let summary = home.join("step.md");

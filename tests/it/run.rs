@@ -163,7 +163,15 @@ impl Subject for Scripted {
 
     fn parts(&mut self, _: &[u32]) -> Result<Vec<(Quantity, Seconds)>, SubjectError> {
         let plant = self.plant;
-        let seconds = |part| if let Plant::Part(slow, more) = plant && slow == part { 0.0004 + more } else { 0.0004 };
+        let seconds = |part| {
+            if let Plant::Part(slow, more) = plant
+                && slow == part
+            {
+                0.0004 + more
+            } else {
+                0.0004
+            }
+        };
         Ok(Quantity::PARTS.map(|part| (part, self.time(seconds(part)))).to_vec())
     }
 }

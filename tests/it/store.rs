@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gyro::baselines::{
-    Acceptance, Entry, Resume, RunFolder, Side, StoreError, Test, append, compare, decode, encode, history, list, read_run, save, show,
+    Acceptance, Entry, Resume, RunFolder, Side, StoreError, Test, append, compare, decode, encode, history, list,
+    read_run, save, show,
 };
 use gyro::findings::{Findings, Question, Ruling};
 use gyro::measurement::{Arm, Cell, CellId, Measurement, Outcome, Place, Quantity, Reading};

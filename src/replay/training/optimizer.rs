@@ -48,7 +48,9 @@ pub(super) fn fresh(name: &str, shape: &[i64], seed: u64, config: &Config) -> Re
         let rows = [Tensor::f_from_slice(&heads)?, Tensor::f_from_slice(&ones)?];
         return Ok(Tensor::f_stack(&rows, 0)?.f_to_kind(Kind::Float)?);
     }
-    if name == POSITIONS && let Some(buckets) = learned_buckets(config)? {
+    if name == POSITIONS
+        && let Some(buckets) = learned_buckets(config)?
+    {
         return sloped(&buckets, config.heads.heads);
     }
     let hash = blake3::hash(name.as_bytes());

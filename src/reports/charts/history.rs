@@ -22,7 +22,8 @@ pub(crate) fn history_chart(series: &Series<'_>) -> Result<String, ReportError> 
     let last = entries.len().saturating_sub(1).max(1) as f64;
     let x = |place: usize| LEFT + (WIDTH - LEFT - RIGHT) * place as f64 / last;
     let y = |value: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * ((value - low) / (high - low)).clamp(0.0, 1.0);
-    let title = format!("{}, {}", series.name(), if unit == "ratio" { "time over that of the unscaled model" } else { unit });
+    let title =
+        format!("{}, {}", series.name(), if unit == "ratio" { "time over that of the unscaled model" } else { unit });
     let alt = entries.last().map_or_else(String::new, |entry| {
         let nights = numbers::counted(entries.len(), "night");
         format!("{}: {nights}, last {}.", series.name(), numbers::estimate(unit, &entry.value, numbers::value))

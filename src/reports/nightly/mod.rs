@@ -112,7 +112,11 @@ fn told(test: &Test) -> Option<String> {
     let verdict = &test.verdict;
     let change = || {
         verdict.change.map_or_else(String::new, |change| {
-            format!(" by {} (accepted {})", amount(&verdict.unit, &change), numbers::tolerance(&verdict.unit, verdict.tolerance))
+            format!(
+                " by {} (accepted {})",
+                amount(&verdict.unit, &change),
+                numbers::tolerance(&verdict.unit, verdict.tolerance)
+            )
         })
     };
     let from = test.begins.map_or_else(String::new, |at| format!(", from position {at} on"));

@@ -69,23 +69,30 @@ pub(super) fn json(night: &Night, series: &[Series<'_>]) -> Result<Vec<u8>, Repo
         .iter()
         .map(|run| json!({ "scenario": run.scenario, "run": run.folder, "exit_code": run.exit_code(), "remarks": run.remarks() }))
         .collect();
-    let lines: Vec<Value> = series
-        .iter()
-        .filter_map(|line| {
-            let first = line.entries.first()?;
-            let nights: Vec<Value> = line.entries.iter().map(|entry| json!({
-                "night": entry.night, "run": entry.run, "rows": entry.rows, "commit": entry.commit,
-                "machine": entry.machine, "value": entry.value, "ruling": entry.ruling,
-            })).collect();
-            let changes: Vec<Value> = line.changes.iter().map(|change| json!({
+    let lines: Vec<Value> =
+        series
+            .iter()
+            .filter_map(|line| {
+                let first = line.entries.first()?;
+                let nights: Vec<Value> = line
+                    .entries
+                    .iter()
+                    .map(|entry| {
+                        json!({
+                            "night": entry.night, "run": entry.run, "rows": entry.rows, "commit": entry.commit,
+                            "machine": entry.machine, "value": entry.value, "ruling": entry.ruling,
+                        })
+                    })
+                    .collect();
+                let changes: Vec<Value> = line.changes.iter().map(|change| json!({
                 "night": line.night_of(change), "before": change.before, "after": change.after, "p": change.p,
             })).collect();
-            Some(json!({
-                "scenario": first.scenario, "question": first.question, "quantity": first.quantity,
-                "length": first.length, "unit": first.unit, "nights": nights, "changes": changes,
-            }))
-        })
-        .collect();
+                Some(json!({
+                    "scenario": first.scenario, "question": first.question, "quantity": first.quantity,
+                    "length": first.length, "unit": first.unit, "nights": nights, "changes": changes,
+                }))
+            })
+            .collect();
     let summary = json!({
         "schema": 1, "started": night.started, "exit_code": night.exit_code(), "answer": night.answer(),
         "scenarios": runs, "series": lines,

@@ -107,7 +107,10 @@ fn a_suspicion_that_does_not_come_again_is_taken_back() {
     let gate = now.gate.unwrap();
     let test = gate.tests.iter().find(|test| test.verdict.question == Question::ShortRange).unwrap();
     assert_eq!(test.verdict.ruling, Ruling::Undecided);
-    assert!(test.again.as_ref().is_some_and(|again| again.starts_with("measured again it was within noise")), "{test:?}");
+    assert!(
+        test.again.as_ref().is_some_and(|again| again.starts_with("measured again it was within noise")),
+        "{test:?}"
+    );
     assert_eq!(gate.exit_code(), 2);
 }
 

@@ -40,7 +40,10 @@ fn a_night_without_a_baseline_is_not_judged_and_one_with_it_is() {
     let broken = run_night(&request, &Script { plant: Plant::Short(1.05), ..Script::default() });
     assert_eq!(broken.exit_code(), 1);
     let junit = read(&home, "junit.xml");
-    assert!(junit.contains("<testcase classname=\"gyro.8k_regression\" name=\"short_range\">\n      <failure "), "{junit}");
+    assert!(
+        junit.contains("<testcase classname=\"gyro.8k_regression\" name=\"short_range\">\n      <failure "),
+        "{junit}"
+    );
     assert!(read(&home, "index.html").contains("1 of 1 scenario regressed: 8k_regression."));
     let bencher: serde_json::Value = serde_json::from_str(&read(&home, "bencher.json")).unwrap();
     let metric = &bencher["8k_regression"]["short-range-nll-nats-token"];
@@ -99,8 +102,7 @@ fn the_numbers_of_the_summary_come_from_rows() {
         let shown = last["value"]["point"].as_f64().unwrap();
         let cells = read_run(&dir).unwrap();
         let rows = |arm: gyro::measurement::Arm, label: &str| {
-            let (_, outcome) =
-                cells.iter().find(|(cell, _)| cell.arm == arm && cell.label() == label).unwrap().clone();
+            let (_, outcome) = cells.iter().find(|(cell, _)| cell.arm == arm && cell.label() == label).unwrap().clone();
             let Outcome::Measured(rows) = outcome else { panic!("{label} has no rows") };
             rows
         };
@@ -108,7 +110,10 @@ fn the_numbers_of_the_summary_come_from_rows() {
             "short_range" => {
                 // All windows are equally long, so a document's mean is the plain one weighted by counts.
                 let rows = rows(gyro::measurement::Arm::Grid, "linear x4");
-                let scored = rows.iter().map(|row| &row.reading).filter(|r| r.probe == "short_range" && r.quantity == Quantity::Nll);
+                let scored = rows
+                    .iter()
+                    .map(|row| &row.reading)
+                    .filter(|r| r.probe == "short_range" && r.quantity == Quantity::Nll);
                 let mut documents: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
                 for reading in scored {
                     let sum = documents.entry(reading.document).or_default();

@@ -22,8 +22,7 @@ fn the_part_that_is_slow_is_named() {
         (Quantity::CacheGrowth, "the growth of the cache is what is slow"),
         (Quantity::AttentionKernel, "the attention kernel is what is slow"),
     ] {
-        let script =
-            Script { plant: Plant::Part(part, 0.0005), jitter: 3, held_back: Some(0.0), ..Script::default() };
+        let script = Script { plant: Plant::Part(part, 0.0005), jitter: 3, held_back: Some(0.0), ..Script::default() };
         let findings = timed(&format!("slow-{}", part.name()), &script);
         assert_eq!(latency(&findings).0, Ruling::Worse, "{part:?}");
         let speed = findings.speed.as_ref().unwrap();

@@ -95,7 +95,10 @@ fn what_cannot_be_a_baseline_leaves_no_trace() {
     fs::remove_file(dir.join("run.json")).unwrap();
     unfit("it has no run.json");
     for name in ["", "..", "a/b", ".hidden", "a b"] {
-        assert!(matches!(save(&root, "8k", name, &dir, &Acceptance::default()), Err(StoreError::Name { .. })), "{name}");
+        assert!(
+            matches!(save(&root, "8k", name, &dir, &Acceptance::default()), Err(StoreError::Name { .. })),
+            "{name}"
+        );
         assert!(matches!(show(&root, name, "v1"), Err(StoreError::Name { .. })), "{name}");
     }
     assert!(!root.exists());

@@ -77,7 +77,8 @@ fn the_same_rows_are_within_noise_on_a_faster_machine_too() {
 
 #[test]
 fn seconds_are_compared_on_the_same_machine_alone() {
-    let named = |machine| tests_of(&cells(1.25), "t", machine).into_iter().find(|test| test.name() == "prefill_seconds");
+    let named =
+        |machine| tests_of(&cells(1.25), "t", machine).into_iter().find(|test| test.name() == "prefill_seconds");
     let same = named("m").unwrap().verdict;
     assert_eq!(same.ruling, Ruling::Worse, "{same:?}");
     assert!((same.change.unwrap().point - 1.25).abs() < 1e-9);
