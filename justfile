@@ -37,6 +37,10 @@ scenarios: build
         [ -s "$out/findings.json" ] || exit 1; \
     done
 
+# Measure the committed example anew: reports/example.
+example: build
+    cargo run --quiet -- diagnose scenarios/8k_regression.yaml --quick --out reports/example || [ $? -le 2 ]
+
 # Train a reference model from its recipe: ./just train models/reference/2k.yaml --position alibi.
 [no-exit-message]
 train RECIPE *ARGS: build

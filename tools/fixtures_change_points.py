@@ -38,7 +38,8 @@ def series():
 def found(values, max_pvalue, window):
     # A list: with an array Otava 0.8.0 does not cut the window out.
     points, _ = compute_change_points(list(values), window_len=window, max_pvalue=max_pvalue)
-    # Otava 0.8.0 leaves the statistics of a dropped point's left neighbour as they were; its own test says what they are.
+    # Otava 0.8.0 leaves the statistics of a dropped point's left neighbour as they were; its own test says what they are
+    # between the final neighbours.
     tester = TTestSignificanceTester(max_pvalue)
     intervals = tester.get_intervals(points)
     points = [tester.change_point(point.to_candidate(), list(values), intervals) for point in points]

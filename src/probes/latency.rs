@@ -84,7 +84,8 @@ impl Timing<'_, '_> {
         if self.arms.without_positions.is_some() {
             turns.push(arms::NO_POSITIONS);
         }
-        let first = block as usize % turns.len();
+        // Two blocks share a rotation, one of them backwards.
+        let first = block as usize / 2 % turns.len();
         turns.rotate_left(first);
         if (order == Order::Reversed) != (block % 2 == 1) {
             turns.reverse();

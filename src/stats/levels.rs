@@ -37,7 +37,7 @@ pub fn level_changes(series: &[f64], window: usize, max_p: f64) -> Vec<LevelChan
     } else {
         max_p
     };
-    merge(series, split(series, window.max(2), loose), max_p)
+    merge(series, &split(series, window.max(2), loose), max_p)
 }
 
 /// The weak points of all windows, each half overlapped by the next.
@@ -103,28 +103,45 @@ fn farthest_cut(values: &[f64]) -> Option<(f64, usize)> {
     best
 }
 
-/// Drops the weakest point until all are significant between their neighbours and change something.
-fn merge(series: &[f64], mut points: Vec<usize>, max_p: f64) -> Vec<LevelChange> {
+/// Drops the weakest point until all are significant and change something.
+///
+/// Like Otava 0.8.0, a dropped point has the two points behind it judged again and the one before it not, so that the places
+/// found are Otava's. What is returned describes each place between its final neighbours.
+fn merge(series: &[f64], places: &[usize], max_p: f64) -> Vec<LevelChange> {
+    let mut points = between(series, places);
     loop {
-        let edges: Vec<usize> = [0].into_iter().chain(points.iter().copied()).chain([series.len()]).collect();
-        let described: Vec<LevelChange> = edges
-            .windows(3)
-            .filter_map(|edges| match edges {
-                &[from, at, to] => point(series, from, at, to),
-                _ => None,
-            })
-            .collect();
-        let weakest = described.iter().max_by(|a, b| a.p.total_cmp(&b.p));
-        let weakest = match weakest {
-            None => return described,
-            Some(weakest) if weakest.p >= max_p => weakest.index,
-            Some(_) => match described.iter().min_by(|a, b| a.magnitude().total_cmp(&b.magnitude())) {
-                Some(smallest) if smallest.magnitude() <= 0.0 => smallest.index,
-                _ => return described,
+        let places: Vec<usize> = points.iter().map(|point| point.index).collect();
+        // The first of equals, as Python's max and min have it.
+        let weakest = (0..points.len()).rev().max_by(|a, b| by(&points, *a, *b, |point| point.p));
+        let dropped = match weakest {
+            None => return points,
+            Some(weakest) if points.get(weakest).is_some_and(|point| point.p >= max_p) => weakest,
+            Some(_) => match (0..points.len()).min_by(|a, b| by(&points, *a, *b, LevelChange::magnitude)) {
+                Some(smallest) if points.get(smallest).is_some_and(|point| point.magnitude() <= 0.0) => smallest,
+                _ => return between(series, &places),
             },
         };
-        points.retain(|point| *point != weakest);
+        points.remove(dropped);
+        let places: Vec<usize> = points.iter().map(|point| point.index).collect();
+        for (judged, point) in between(series, &places).into_iter().zip(&mut points).skip(dropped).take(2) {
+            *point = judged;
+        }
     }
+}
+
+fn by(points: &[LevelChange], a: usize, b: usize, of: impl Fn(&LevelChange) -> f64) -> std::cmp::Ordering {
+    let value = |place: usize| points.get(place).map_or(f64::NAN, &of);
+    value(a).total_cmp(&value(b))
+}
+
+/// Each place as a change between its neighbours.
+fn between(series: &[f64], places: &[usize]) -> Vec<LevelChange> {
+    let edges: Vec<usize> = [0].into_iter().chain(places.iter().copied()).chain([series.len()]).collect();
+    let of = |edges: &[usize]| match *edges {
+        [from, at, to] => point(series, from, at, to),
+        _ => None,
+    };
+    edges.windows(3).filter_map(of).collect()
 }
 
 impl LevelChange {

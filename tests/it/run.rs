@@ -1,5 +1,6 @@
 //! The whole run on a scripted engine: rows after every cell, resumed without repeating one, a failing cell survived.
 
+mod committed;
 mod gate;
 mod nightly;
 mod timing;
