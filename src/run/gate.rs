@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::cells::{Bench, measure_all};
 use super::{Progress, fingerprint};
-use crate::baselines::{self, Baseline, GATE, Gate, Resume, RunFolder, Side, StoreError};
+use crate::baselines::{self, Baseline, CellChanges, GATE, Gate, Resume, RunFolder, Side, StoreError};
 use crate::findings::Question;
 use crate::measurement::{Cell, CellId, Outcome, with_latency};
 use crate::probes::latency::Order;
@@ -73,7 +73,7 @@ pub fn gate(
         baseline: baseline.record.name.clone(),
         saved: baseline.record.saved.clone(),
         tests,
-        cells: if only.is_some() { Default::default() } else { baselines::cell_changes(&before, cells) },
+        cells: if only.is_some() { CellChanges::default() } else { baselines::cell_changes(&before, cells) },
         differences: provenance.differences(&old),
         decide: scenario.decide.clone(),
     })

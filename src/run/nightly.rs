@@ -102,9 +102,11 @@ pub fn summary(out: &Path) -> anyhow::Result<Night> {
         let outcome = match std::fs::read_to_string(dir.join(ERROR)) {
             Ok(error) => Outcome::Failed(error.trim().to_owned()),
             Err(_) => match load_run(&dir) {
-                Ok(Finished { findings, provenance, gate, .. }) => {
-                    Outcome::Ended { findings: Box::new(findings), provenance: Box::new(provenance), gate }
-                }
+                Ok(Finished { findings, provenance, gate, .. }) => Outcome::Ended {
+                    findings: Box::new(findings),
+                    provenance: Box::new(provenance),
+                    gate: gate.map(Box::new),
+                },
                 Err(error) => Outcome::Failed(format!("{error:#}")),
             },
         };

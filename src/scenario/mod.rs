@@ -169,6 +169,7 @@ impl Scenario {
     /// The deployed cell and its references alone, under the probes that answer these questions: what a gate needs.
     #[must_use]
     pub fn only(mut self, questions: &[Question]) -> Self {
+        self.grid = GridShape::Deployed;
         self.methods = vec![self.deployed.0.clone()];
         self.factors = vec![self.deployed.1];
         self.adapted = vec![self.deployed_adapted];
@@ -185,11 +186,15 @@ impl Scenario {
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.text.as_bytes());
-        if self.grid == GridShape::Cross {
-            hasher.update(b"\0quick");
+        match self.grid {
+            GridShape::Full => {}
+            GridShape::Cross => {
+                hasher.update(b"\0quick");
+            }
+            GridShape::Deployed => {
+                hasher.update(format!("\0{:?} {:?}", self.probes, self.sizes).as_bytes());
+            }
         }
-        let [methods, factors] = [self.methods.len(), self.factors.len()];
-        hasher.update(format!("\0{:?} of {methods} methods at {factors} factors", self.probes).as_bytes());
         hasher.finalize().to_hex().to_string()
     }
 
@@ -242,6 +247,8 @@ pub enum GridShape {
     Full,
     /// The deployed method at every factor, and every method at the deployed factor.
     Cross,
+    /// The deployed method at the deployed factor.
+    Deployed,
 }
 
 /// A probe that a scenario can ask for.

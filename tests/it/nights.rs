@@ -53,7 +53,7 @@ fn cells(out: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let Ok(entries) = fs::read_dir(out) else { return found };
     for entry in entries {
         let dir = entry.unwrap().path().join("small");
-        if dir.is_dir() {
+        if dir.is_dir() && dir.parent().unwrap().file_name().unwrap() != "history" {
             let night = dir.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
             let cells = read_run(&dir).map_or_else(
                 |error| {

@@ -46,7 +46,7 @@ pub enum Outcome {
         /// Where the numbers come from.
         provenance: Box<Provenance>,
         /// The comparison with its baseline; absent where there is none.
-        gate: Option<Gate>,
+        gate: Option<Box<Gate>>,
     },
     /// It did not, and why.
     Failed(String),

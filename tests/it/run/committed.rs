@@ -27,7 +27,10 @@ fn the_committed_example_is_what_its_rows_say() {
     for (path, bytes) in &committed {
         fs::create_dir_all(copy.join(path).parent().unwrap()).unwrap();
         // Pages are made again; what they are made of stays.
-        if ["measurements.parquet", "cells.json", "run.json", "findings.json"].iter().any(|name| path == Path::new(name)) {
+        if ["measurements.parquet", "cells.json", "run.json", "findings.json"]
+            .iter()
+            .any(|name| path == Path::new(name))
+        {
             fs::write(copy.join(path), bytes).unwrap();
         }
     }
