@@ -2,6 +2,7 @@
 //!
 //! The names are a contract with users' CI (`schema` says which one); they are added to, never changed.
 
+mod audit;
 mod speed;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::measurement::label;
 use crate::stats::Estimate;
 use crate::units::{Stretch, Tokens};
 
+pub use audit::{AuditFinding, Severity};
 pub use speed::{MachineNoise, PartTime, Peak, Slope, Speed, TimedRatio};
 
 /// The version of the format; raised when a name changes its meaning.
@@ -46,6 +48,9 @@ pub struct Findings {
     pub speed: Option<Speed>,
     /// The cell to deploy instead, if the grid holds one.
     pub recommendation: Option<Recommendation>,
+    /// What the checkpoint's files say before anything runs; empty where they agree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<AuditFinding>,
     /// What would settle an undecided question, and other remarks about this run.
     pub notes: Vec<String>,
     /// Questions that must be decided: undecided or incomparable ends the run with exit code 2.

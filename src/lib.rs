@@ -5,6 +5,7 @@
 //! function. The modules stand here in the order of their dependence: each uses only those above it, and a test
 //! (`tests/it/layers.rs`) reads this list to check it.
 
+mod spelling;
 pub mod units;
 pub mod stats;
 pub mod positions;
@@ -12,6 +13,7 @@ pub mod explain;
 pub mod measurement;
 pub mod findings;
 pub mod checkpoint;
+pub mod audit;
 pub mod text;
 pub mod scenario;
 pub mod recipe;

@@ -97,6 +97,7 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
             .collect(),
         speed: speed::speed(evidence),
         recommendation,
+        audit: Vec::new(),
         notes,
         decide: scenario.decide.clone(),
         expectations: expectations::expectations(&scenario.expect, &causes),

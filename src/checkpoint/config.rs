@@ -146,7 +146,7 @@ fn family(top: Keys<'_>) -> Result<Family, CheckpointError> {
 }
 
 /// The method and factor in the keys `positions` and `position_factor` of a checkpoint that Gyro wrote.
-fn own_positions(top: Keys<'_>) -> Result<(AnyMethod, Stretch), CheckpointError> {
+pub(super) fn own_positions(top: Keys<'_>) -> Result<(AnyMethod, Stretch), CheckpointError> {
     let written = top.value("positions").ok_or_else(|| top.missing("positions"))?;
     let method = serde_json::from_value(written.clone())
         .map_err(|error| top.unsupported("positions", written, error.to_string()))?;
@@ -187,14 +187,7 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
     if heads % kv_heads != 0 {
         return Err(top.unsupported("num_key_value_heads", kv_heads, format!("a divisor of the {heads} query heads")));
     }
-    let head_dim = match top.count("head_dim")? {
-        Some(head_dim) => head_dim,
-        None if width % heads == 0 => width / heads,
-        None => {
-            let supported = format!("a divisor of the hidden size {width}, or an explicit `head_dim`");
-            return Err(top.unsupported("num_attention_heads", heads, supported));
-        }
-    };
+    let head_dim = head_dim(top, width, heads)?;
     let vocabulary = top.required_count("vocab_size")?;
     // Mistral's projections have no biases, whatever the file says.
     let bias = |key| Ok::<_, CheckpointError>(family != Family::Mistral && top.flag(key)?.unwrap_or(false));
@@ -216,6 +209,27 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
         })),
         beginning_token: beginning_token(top, vocabulary)?,
     })
+}
+
+/// The width of a head, written or computed.
+pub(super) fn head_dim(top: Keys<'_>, width: usize, heads: usize) -> Result<usize, CheckpointError> {
+    match top.count("head_dim")? {
+        Some(head_dim) => Ok(head_dim),
+        None if width.is_multiple_of(heads) => Ok(width / heads),
+        None => {
+            let supported = format!("a divisor of the hidden size {width}, or an explicit `head_dim`");
+            Err(top.unsupported("num_attention_heads", heads, supported))
+        }
+    }
+}
+
+/// The longest context where `max_position_embeddings` is absent, of the families that have a default.
+pub(super) fn longest(model_type: Option<&str>) -> Option<usize> {
+    match model_type {
+        None | Some("llama" | "gyro") => Some(2_048),
+        Some("mistral") => Some(131_072),
+        Some(_) => None,
+    }
 }
 
 fn norm_epsilon(top: Keys<'_>) -> Result<f64, CheckpointError> {

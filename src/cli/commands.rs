@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, baseline, explain, list, nightly};
+use super::{Command, Engine, Format, audit, baseline, explain, list, nightly};
 use crate::baselines::Resume;
 use crate::reports;
 use crate::run::{self, Finished, Request};
@@ -36,6 +36,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             logprobs(&checkpoint, &tokens, configuration, phase, chunk, &engine)
         }
         Command::Explain(arguments) => explain::execute(arguments),
+        Command::Audit(arguments) => audit::execute(arguments),
         Command::Schema => say(Scenario::schema()),
         Command::List { what } => say(list::table(what)?),
     }

@@ -1,5 +1,6 @@
 //! The words that users type.
 
+mod audit;
 mod baseline;
 mod commands;
 mod explain;
@@ -21,7 +22,8 @@ pub struct Cli {
     command: Command,
 }
 
-const AFTER: &str = "Exit codes: 0 nothing regressed; 1 a regression was found (it is named); 2 could not judge.\n\
+const AFTER: &str = "Exit codes: 0 nothing regressed; 1 a regression (audit: a contradiction) was\n\
+                     found, and is named; 2 could not judge.\n\
                      Results go to stdout, the rest to stderr. NO_COLOR turns colours off.\n\n\
                      Begin with: gyro diagnose scenarios/8k_regression.yaml --quick";
 
@@ -151,6 +153,8 @@ enum Command {
     },
     /// Print what a positional method does at given lengths: its mechanism, and what it costs
     Explain(explain::Arguments),
+    /// Look at a checkpoint's files before anything runs: what contradicts, and what engines read differently
+    Audit(audit::Arguments),
     /// Print the JSON schema (draft 7) of a scenario, for editors
     Schema,
     /// Print what there is

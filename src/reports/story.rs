@@ -5,7 +5,7 @@ use super::tables::{
     attention_rows, causes_table, grid_table, measured, origin_table, rulings, shapley_table, stability_table, useless,
 };
 use super::{ReportError, Run, charts, numbers};
-use crate::findings::{Cause, GridSummary, Question, Ruling};
+use crate::findings::{AuditFinding, Cause, GridSummary, Question, Ruling};
 
 /// A run told in order; every format writes down the same story.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ impl<'a> Story<'a> {
         story.stability();
         story.probes();
         story.recommendation();
+        story.audit();
         story.remarks();
         story.cells();
         story.origin();
@@ -254,6 +255,28 @@ impl<'a> Story<'a> {
                 rejected.map(|other| format!("{}: {}", other.label(), why(&other.because))).collect(),
             ));
         }
+    }
+
+    fn audit(&mut self) {
+        let audit = &self.run.findings.audit;
+        if audit.is_empty() {
+            return;
+        }
+        self.heading("What the configuration says by itself");
+        let row = |finding: &AuditFinding| {
+            vec![
+                text(finding.severity.name()),
+                text(finding.place()),
+                text(&finding.meaning),
+                text(&finding.instead),
+                text(finding.known.join(", ")),
+            ]
+        };
+        self.blocks.push(table(
+            &["Weight", "Where", "What it means", "What to write instead", "Known from"],
+            audit.iter().map(row).collect(),
+        ));
+        self.say("Read from the files before anything ran; no measurement stands behind it.");
     }
 
     fn remarks(&mut self) {

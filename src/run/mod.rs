@@ -1,5 +1,6 @@
 //! The pipeline, as one page of straight code: scenario, documents, cells, rows, findings, pages.
 
+mod audit;
 #[cfg(feature = "libtorch")]
 mod card;
 mod cells;
@@ -104,6 +105,7 @@ pub fn diagnose<E: Engine>(
     let clock = Instant::now();
     let started = baselines::rfc3339(SystemTime::now());
     let scenario = scenario_of(request)?;
+    let audit = audit::of(&scenario)?;
     let baseline = request.baseline.as_ref().map(|against| against.load(&scenario)).transpose()?.flatten();
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let dir = folder_of(&scenario, request.out.as_deref());
@@ -123,7 +125,7 @@ pub fn diagnose<E: Engine>(
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
     let shared = with_latency(cells.clone());
-    let mut findings = findings(&scenario, &cells, &shared);
+    let mut findings = Findings { audit, ..findings(&scenario, &cells, &shared) };
     let gate = baseline
         .map(|baseline| gate::judge(&bench, &dir, &baseline, (&shared, &provenance), request.only.as_deref()))
         .transpose()?;

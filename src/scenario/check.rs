@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use super::deployed::{self, Deployed};
 use super::error::{Mistake, ScenarioError};
 use super::written::{Axes, Written, WrittenSizes, WrittenTolerance};
 use super::yaml::Source;
@@ -30,20 +31,20 @@ const HELD_OUT: &str = "held-out.txt";
 /// Checks what the file says.
 pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, ScenarioError> {
     let mut checked = Check { source, mistakes: Vec::new() };
+    let Deployed { retrofit: deployed, config: deployed_config } = deployed::read(&mut checked, &written);
     checked.lengths(&written);
-    checked.methods(&written);
-    checked.factors(&written);
+    checked.methods(&written, &deployed.0);
+    checked.factors(&written, deployed.1);
     checked.questions(&written);
     let latency_lengths = checked.sizes(&written.sizes, written.trained, written.target);
     let tolerance = checked.tolerance(&written.tolerance);
     let (checkpoint, documents) = checked.paths(&written);
     let checkpoints = checked.checkpoints(&written);
     let scheme = scheme_of(&checkpoint);
-    let adaptation = checked.adaptation(&written, scheme, &checkpoints);
+    let adaptation = checked.adaptation(&written, &deployed.0, scheme, &checkpoints);
     checked.finish()?;
 
     let WrittenSizes { documents: count, short_windows, attention_documents, attention_every, .. } = written.sizes;
-    let deployed = (written.deployed.method, Stretch(written.deployed.factor));
     let (methods, factors, adapted) = axes(written.ablate, &deployed, Tokens(written.deployed.adapted));
     let answered = || written.probes.iter().filter_map(|probe| probe.question()).collect();
     Ok(Scenario {
@@ -56,6 +57,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         trained: Tokens(written.trained),
         target: Tokens(written.target),
         deployed,
+        deployed_config,
         methods,
         factors,
         adapted,
@@ -108,15 +110,25 @@ fn scheme_of(checkpoint: &Path) -> Scheme {
 }
 
 /// A check under way: the text to point into, and the mistakes so far.
-struct Check<'a> {
-    source: &'a Source<'a>,
+pub(super) struct Check<'a> {
+    pub(super) source: &'a Source<'a>,
     mistakes: Vec<Mistake>,
 }
 
 impl Check<'_> {
-    fn wrong(&mut self, at: &str, what: impl Into<String>, expected: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn wrong(
+        &mut self,
+        at: &str,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.note(self.source.wrong(at, what, expected, hint));
+    }
+
+    pub(super) fn note(&mut self, mistake: Mistake) {
         if self.mistakes.len() < MOST_MISTAKES {
-            self.mistakes.push(self.source.wrong(at, what, expected, hint));
+            self.mistakes.push(mistake);
         }
     }
 
@@ -143,8 +155,8 @@ impl Check<'_> {
         }
     }
 
-    fn methods(&mut self, written: &Written) {
-        self.method("deployed.method", &written.deployed.method);
+    fn methods(&mut self, written: &Written, deployed: &AnyMethod) {
+        self.method("deployed.method", deployed);
         if written.ablate.methods.is_empty() {
             let hint = "write for example `methods: [none, ntk, yarn]`; `gyro list methods` names them all";
             self.wrong("ablate.methods", "no methods to compare", "at least one method", hint);
@@ -173,14 +185,14 @@ impl Check<'_> {
         }
     }
 
-    fn factors(&mut self, written: &Written) {
+    fn factors(&mut self, written: &Written, deployed: Stretch) {
         let ratio = written.target as f64 / written.trained as f64;
         let hint = if ratio >= 1.0 && ratio.is_finite() {
             format!("1 leaves the context as trained; target / trained is {ratio}")
         } else {
             "1 leaves the context as trained; usual is target / trained".to_owned()
         };
-        self.within("deployed.factor", &written.deployed.factor, &FACTORS, &hint);
+        self.within("deployed.factor", &deployed.0, &FACTORS, &hint);
         if written.ablate.factors.is_empty() {
             self.wrong(
                 "ablate.factors",
@@ -318,6 +330,7 @@ impl Check<'_> {
     fn adaptation(
         &mut self,
         written: &Written,
+        deployed: &AnyMethod,
         scheme: Scheme,
         checkpoints: &BTreeMap<Scheme, PathBuf>,
     ) -> Option<AdaptationPlan> {
@@ -330,7 +343,7 @@ impl Check<'_> {
         };
         let places = written.ablate.methods.iter().enumerate();
         let mut methods: Vec<_> = places.map(|(i, m)| (format!("ablate.methods[{i}]"), m, adapts)).collect();
-        methods.push(("deployed.method".to_owned(), &written.deployed.method, written.deployed.adapted > 0));
+        methods.push(("deployed.method".to_owned(), deployed, written.deployed.adapted > 0));
         for (at, method, adapted) in methods {
             if foreign(method) && !adapted {
                 let name = method.name();

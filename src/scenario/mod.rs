@@ -3,6 +3,7 @@
 //! What the file says (`written`) and what is run ([`Scenario`]) are two types; [`load`] is the only road between them.
 
 mod check;
+mod deployed;
 mod error;
 mod explain;
 mod locate;
@@ -53,6 +54,8 @@ pub struct Scenario {
     pub target: Tokens,
     /// The retrofit as deployed.
     pub deployed: (AnyMethod, Stretch),
+    /// The deployment's own `config.json`, where the retrofit was read from it.
+    pub deployed_config: Option<PathBuf>,
     /// Methods of the grid, without duplicates; always holds the deployed one.
     pub methods: Vec<AnyMethod>,
     /// Factors of the grid, ascending, without duplicates; always holds the deployed one.

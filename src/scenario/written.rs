@@ -66,16 +66,22 @@ fn no_adaptation() -> Vec<usize> {
     vec![0]
 }
 
-/// A positional method with its factor.
+/// A positional method with its factor: both written here, or read from a configuration of its own.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Retrofit {
     /// The positional method: a name, or a name with parameters.
+    #[serde(default)]
     #[schemars(with = "MethodForm")]
-    pub(super) method: AnyMethod,
+    pub(super) method: Option<AnyMethod>,
     /// The scaling factor, usually target / trained; 1 leaves the context as trained.
+    #[serde(default)]
     #[schemars(range(min = 1, max = 1024))]
-    pub(super) factor: f64,
+    pub(super) factor: Option<f64>,
+    /// The deployment's own `config.json`, relative to this file: method and factor are those that it declares, and it is
+    /// audited before anything runs.
+    #[serde(default)]
+    pub(super) config: Option<String>,
     /// Tokens of adaptation before it was deployed; 0 for weights as they were trained.
     #[serde(default)]
     pub(super) adapted: usize,

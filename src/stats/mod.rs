@@ -1,16 +1,22 @@
 //! Pure statistics: estimates with intervals, paired by document.
 
 mod bootstrap;
+mod course;
 mod effects;
+mod gate;
 mod levels;
 pub mod random;
+mod ratio;
 mod tail;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
-pub use effects::{TwoWay, holm, shapley, two_way};
+pub use course::{Bin, Course, Profile, Setting, Shape};
+pub use effects::{TwoWay, shapley, two_way};
+pub use gate::{benjamini_hochberg, holm, mcnemar};
 pub use levels::{LevelChange, MAX_P, WINDOW, level_changes};
+pub use ratio::ratio;
 pub use tail::p_above;
 
 /// A number with its interval; never a bare point.

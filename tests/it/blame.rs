@@ -66,6 +66,7 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         trained: Tokens(2048),
         target: Tokens(8192),
         deployed: (method(deployed), Stretch(factor)),
+        deployed_config: None,
         methods: ["none", "linear", "ntk", "yarn"].map(method).to_vec(),
         grid: GridShape::Full,
         factors: [1.0, 2.0, 4.0, 8.0].map(Stretch).to_vec(),

@@ -7,6 +7,7 @@
     reason = "a test ends by panicking; clippy knows only #[test]"
 )]
 
+mod audit;
 mod biases;
 mod blame;
 mod checkpoint;
@@ -27,4 +28,5 @@ mod reports;
 mod rotations;
 mod run;
 mod scenarios;
+mod stats;
 mod store;

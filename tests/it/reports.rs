@@ -2,7 +2,7 @@
 
 mod example;
 
-use gyro::findings::{Findings, Question};
+use gyro::findings::{AuditFinding, Findings, Question, Severity};
 use gyro::measurement::{Cell, Outcome};
 use gyro::reports::{Page, REPORTS, Run, pages, terminal};
 use gyro::units::Tokens;
@@ -107,6 +107,34 @@ fn json_reads_back_as_the_same_findings() {
     let pages = made(&findings(), &cells());
     let read: Findings = serde_json::from_str(page(&pages, "findings.json")).unwrap();
     assert_eq!(read, findings());
+}
+
+#[test]
+fn the_audit_is_told_in_every_format() {
+    let mut findings = findings();
+    let found = |severity| AuditFinding {
+        severity,
+        check: "factor_ratio".into(),
+        file: "config.json".into(),
+        key: "rope_scaling.factor".into(),
+        line: Some(12),
+        meaning: format!("weighs as {}", severity.name()),
+        instead: "\"factor\": 4".into(),
+        known: vec!["huggingface/transformers #38224".into()],
+    };
+    findings.audit = vec![found(Severity::Error), found(Severity::Note)];
+    let pages = made(&findings, &cells());
+    sound(&pages);
+    for name in ["report.md", "report.html"] {
+        let page = page(&pages, name);
+        for part in ["rope_scaling.factor (config.json, line 12)", "weighs as error", "weighs as note", "#38224"] {
+            assert!(page.contains(part), "{name} lacks {part}");
+        }
+    }
+    let summary = with(&findings, &cells(), |run| terminal(run, false));
+    assert!(summary.contains("audit: error: rope_scaling.factor (config.json, line 12): weighs as error"), "{summary}");
+    // A note is no reason to interrupt the summary.
+    assert!(!summary.contains("weighs as note"));
 }
 
 #[test]

@@ -245,6 +245,45 @@ fn a_failing_cell_is_a_finding_and_the_run_goes_on() {
 }
 
 #[test]
+fn what_is_deployed_is_audited_before_anything_runs() {
+    let out = folder("audited");
+    fs::create_dir_all(&out).unwrap();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/reference/rope-2k");
+    let mut config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(model.join("config.json")).unwrap()).unwrap();
+    config["max_position_embeddings"] = 8192.into();
+    config["rope_parameters"] = serde_json::json!({
+        "rope_type": "linear", "factor": 2.0, "rope_theta": 20000.0, "original_max_position_embeddings": 2048
+    });
+    fs::write(out.join("engine.json"), serde_json::to_string_pretty(&config).unwrap()).unwrap();
+    let scenario = format!(
+        "question: What is wrong with this engine?\ncheckpoint: {}\ntext: {}\ntrained: 2048\ntarget: 8192\n\
+         deployed: {{ config: engine.json }}\nablate: {{ methods: [none, linear, ntk], factors: [1, 4] }}\n\
+         probes: [short_range, long_range]\nsizes: {{ documents: 2 }}\n",
+        model.display(),
+        model.with_file_name("held-out.txt").display(),
+    );
+    fs::write(out.join("engine.yaml"), scenario).unwrap();
+    let request = Request { scenario: out.join("engine.yaml"), ..request(&out.join("run"), Resume::Automatic) };
+    let script = Script::default();
+    let findings = run::diagnose(&request, |_: &Scenario| Ok(&script)).unwrap().findings;
+    assert_eq!(findings.deployed, "linear x2");
+    let found: Vec<_> =
+        findings.audit.iter().map(|found| (found.check.as_str(), found.file.as_str(), found.line)).collect();
+    // The configuration is sorted by key, so that the rope object stands near its end.
+    for check in ["factor_ratio", "other_heads"] {
+        let of_check = found.iter().find(|(name, ..)| *name == check);
+        let (_, file, line) = of_check.unwrap_or_else(|| panic!("no {check} in {found:?}"));
+        assert!(*file == "deployed engine.json" && line.is_some_and(|line| line > 15), "{found:?}");
+    }
+    assert!(findings.audit.windows(2).all(|pair| pair[0].severity >= pair[1].severity), "{found:?}");
+    let page = fs::read_to_string(out.join("run/report.md")).unwrap();
+    assert!(
+        page.contains("## What the configuration says by itself") && page.contains("huggingface/transformers #38224")
+    );
+}
+
+#[test]
 fn every_method_has_a_summary() {
     for name in AnyMethod::NAMES {
         assert!(!AnyMethod::named(name).unwrap().summary().is_empty());

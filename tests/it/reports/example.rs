@@ -289,6 +289,7 @@ pub(super) fn findings() -> Findings {
                 because: vec!["0.055 nats/token worse than yarn x4 at short range (8 documents).".into()],
             }],
         }),
+        audit: Vec::new(),
         notes: vec!["Latency (decode): 12 blocks instead of 6 would settle it.".into()],
         expectations: vec![Expectation {
             question: Question::ShortRange,

@@ -17,6 +17,7 @@ pub(super) fn findings(deployed: &Cell) -> Findings {
         cells: Vec::new(),
         speed: None,
         recommendation: None,
+        audit: Vec::new(),
         notes: Vec::new(),
         expectations: Vec::new(),
     }
