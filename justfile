@@ -19,15 +19,15 @@ build: setup
 diagnose SCENARIO *ARGS: build
     @cargo run --quiet -- diagnose "$@"
 
-# Run every scenario in its full form; ends with the worst exit code.
+# Run every scenario in its full form against its baseline: ./just nightly [cpu|cuda|cuda:N]; see docs/nightly.md.
 [no-exit-message]
-nightly *ARGS: build
-    @worst=0; \
-    for scenario in scenarios/*.yaml; do \
-        code=0; cargo run --quiet -- diagnose "$scenario" "$@" || code=$?; \
-        [ "$code" -le "$worst" ] || worst=$code; \
-    done; \
-    exit "$worst"
+nightly *DEVICE: build
+    @cargo run --quiet -- nightly ${1:+--device "$1"}
+
+# Time one scenario's deployed model against the unscaled one, and gate on its baseline: ./just gate scenarios/8k_regression.yaml.
+[no-exit-message]
+gate SCENARIO *ARGS: build
+    @cargo run --quiet -- bench "$@"
 
 # Run every scenario in its quick form; fails where one comes to no report.
 scenarios: build
@@ -41,6 +41,10 @@ scenarios: build
 [no-exit-message]
 score *ARGS: build
     @cargo run --quiet -- score "$@"
+
+# Measure the committed example anew: reports/example.
+example: build
+    cargo run --quiet -- diagnose scenarios/8k_regression.yaml --quick --out reports/example || [ $? -le 2 ]
 
 # Train a reference model from its recipe: ./just train models/reference/2k.yaml --position alibi.
 [no-exit-message]
@@ -82,7 +86,7 @@ lint: setup
 doc: setup
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
-# Run the benches, in the profile of everything else so that nothing is compiled twice.
+# Run the criterion benches of the mechanisms, in the profile of everything else; they inform and fail no build, `gate` does.
 bench *ARGS: setup
     cargo bench --profile dev "$@"
 

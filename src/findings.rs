@@ -3,6 +3,7 @@
 //! The names are a contract with users' CI (`schema` says which one); they are added to, never changed.
 
 mod audit;
+mod speed;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use crate::stats::Estimate;
 use crate::units::{Stretch, Tokens};
 
 pub use audit::{AuditFinding, Severity};
+pub use speed::{MachineNoise, PartTime, Peak, Slope, Speed, TimedRatio};
 
 /// The version of the format; raised when a name changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -45,6 +47,9 @@ pub struct Findings {
     /// Where each cell breaks beyond the trained length, against its own level inside.
     #[serde(default)]
     pub stability: Vec<Stability>,
+    /// Timing taken apart; absent where nothing was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<Speed>,
     /// The cell to deploy instead, if the grid holds one.
     pub recommendation: Option<Recommendation>,
     /// What the checkpoint's files say before anything runs; empty where they agree.

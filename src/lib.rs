@@ -25,6 +25,7 @@ pub mod probes;
 pub mod ablation;
 pub mod identify;
 pub mod score;
+pub mod provenance;
 pub mod baselines;
 pub mod reports;
 pub mod memo;

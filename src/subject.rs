@@ -1,6 +1,6 @@
 //! What a probe may ask of a model. Probes see this trait, never a tensor; tests give them a scripted subject.
 
-use crate::measurement::Cell;
+use crate::measurement::{Cell, Quantity};
 use crate::units::{Seconds, Tokens};
 
 /// Why a model could not answer.
@@ -163,7 +163,7 @@ pub trait Subject {
     /// [`SubjectError`] when memory or the engine fails.
     fn prefill(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError>;
 
-    /// Decodes token by token behind the last prompt read, and returns the mean time per token.
+    /// Decodes token by token behind the last prompt read, and returns the median time of a token.
     ///
     /// # Errors
     /// [`SubjectError`] when memory or the engine fails, or nothing was read before.
@@ -221,6 +221,43 @@ pub trait Subject {
         let _ = positions;
         Ok(None)
     }
+
+    /// Decodes on behind what was decoded, with a clock on each part of the work ([`Quantity::PARTS`]), and returns the
+    /// median time of each; nothing from a subject that cannot be taken apart. At most 16 tokens.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when memory or the engine fails, or nothing was read before.
+    fn parts(&mut self, tokens: &[u32]) -> Result<Vec<(Quantity, Seconds)>, SubjectError> {
+        let _ = tokens;
+        Ok(Vec::new())
+    }
+}
+
+/// What an engine can be timed by, beside its subjects.
+pub trait Stopwatch {
+    /// The main weights without any positional work: only to be timed, for what it says means nothing.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when memory or the engine fails.
+    fn without_positions(&self) -> Result<Box<dyn Subject>, SubjectError>;
+
+    /// Time of one piece of work that no scenario changes.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when memory or the engine fails.
+    fn fixed_kernel(&self) -> Result<Seconds, SubjectError>;
+
+    /// How often the device was held back for heat or power since the last call; absent where the system does not tell.
+    fn held_back(&self) -> Option<f64>;
+
+    /// The device's clock at this moment in megahertz; absent where the system does not tell.
+    fn clock(&self) -> Option<f64>;
+
+    /// Pages of memory that the system has handed to this process so far; absent where it does not tell.
+    fn fresh_pages(&self) -> Option<f64>;
+
+    /// The largest resident memory in bytes since the last call; absent where the system does not tell.
+    fn peak_memory(&self) -> Option<f64>;
 }
 
 /// Something that makes subjects: checkpoints under any positional configuration.
@@ -230,4 +267,9 @@ pub trait Engine {
     /// # Errors
     /// [`SubjectError`] when there are no weights for the method, or they cannot be adapted.
     fn subject(&self, cell: &Cell) -> Result<Box<dyn Subject>, SubjectError>;
+
+    /// What its subjects can be timed by; absent in an engine without a clock of its own.
+    fn stopwatch(&self) -> Option<&dyn Stopwatch> {
+        None
+    }
 }

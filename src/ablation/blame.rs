@@ -382,6 +382,7 @@ fn slow(evidence: &Evidence, verdicts: &[Verdict], verdict: &Verdict) -> Blame {
     let mut lines = verdict_line(verdict);
     lines
         .push("only the deployed and the unscaled arm are timed, so method and factor cannot be told apart".to_owned());
+    lines.extend(super::speed::speed(evidence).and_then(|speed| speed.slow));
     let mut cause = bare(Axis::Undecided, evidence, verdict.question, lines);
     cause.shape = if alone { "latency_only" } else { "unclear" }.to_owned();
     Blame { causes: vec![cause], notes: Vec::new() }

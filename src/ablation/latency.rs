@@ -84,9 +84,15 @@ pub(super) fn verdict(evidence: &Evidence, cell: &Cell) -> Verdict {
     );
     verdict.ruling = overall(&judged, worst);
     verdict.why = doubt(worst, verdict.ruling, tolerance);
-    if let Some(fired) = fired_control(&timings, tolerance) {
+    let held_back = super::speed::held_back(evidence).filter(|events| *events > 0.0);
+    let held_back = held_back.map(|events| {
+        format!(
+            "the device was held back for heat or power {events} times while it was timed, so its times say nothing"
+        )
+    });
+    if let Some(why) = held_back.or_else(|| fired_control(&timings, tolerance)) {
         verdict.ruling = Ruling::Undecided;
-        verdict.why = Some(fired);
+        verdict.why = Some(why);
     } else if *cell == Cell::unscaled() && verdict.change.is_some() {
         // The same cell cannot be slower than itself: the control has said that this machine is steady enough.
         verdict.ruling = Ruling::WithinNoise;

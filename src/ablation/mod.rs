@@ -18,6 +18,7 @@ mod recommendation;
 mod repair;
 mod rows;
 mod shape;
+mod speed;
 mod stability;
 mod verdicts;
 mod words;
@@ -31,6 +32,7 @@ use board::Board;
 pub use admission::serves;
 pub use board::ruling;
 pub use rows::{Part, by_document};
+pub use rows::{document_values, profile};
 
 /// What a run has to be judged by.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +114,7 @@ fn of_method_and_factor(evidence: &Evidence) -> Findings {
             .filter(|(cell, _)| cell.arm != Arm::Latency)
             .map(|cell| summary(scenario, cell))
             .collect(),
+        speed: speed::speed(evidence),
         recommendation,
         audit: Vec::new(),
         notes,

@@ -62,8 +62,15 @@ pub(super) fn values(question: Question, rows: &[Measurement], trained: Tokens, 
     Values { by_document, protocols }
 }
 
+/// The value of a question for each document of a cell's rows; see `docs/method.md`, "Values".
+#[must_use]
+pub fn document_values(question: Question, rows: &[Measurement], trained: Tokens) -> BTreeMap<u32, f64> {
+    values(question, rows, trained, Part::Whole).by_document
+}
+
 /// The value of each bin (of positions, or of distances for retrieval) for each document.
-pub(super) fn profile(question: Question, rows: &[Measurement]) -> BTreeMap<Bin, BTreeMap<u32, f64>> {
+#[must_use]
+pub fn profile(question: Question, rows: &[Measurement]) -> BTreeMap<Bin, BTreeMap<u32, f64>> {
     let readings = rows.iter().map(|row| &row.reading).filter(|reading| is_of(question, reading));
     let mut profile: BTreeMap<Bin, BTreeMap<u32, f64>> = BTreeMap::new();
     for ((bin, document), value) in weighted_means(readings.map(|reading| ((bin(reading), reading.document), reading)))

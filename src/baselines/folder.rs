@@ -4,13 +4,12 @@
 //! through. Finishing writes the whole record beside them, then removes `cells/unfinished.json`, then the parts: whatever
 //! the moment of a crash, the rows are there at least once.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::lock::Lock;
 use super::record::{Record, from_json, rows_of, to_json};
 use super::{StoreError, disk};
 use crate::measurement::{Cell, CellId, Outcome};
@@ -20,10 +19,6 @@ const DESCRIPTION: &str = "run.json";
 
 /// The version of `cells/unfinished.json`.
 const FORMAT: u64 = 1;
-
-/// How often and how long a held lock is waited for: half a second, far less than a run takes.
-const LOCK_TRIES: usize = 10;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What to do with an unfinished run in the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +37,7 @@ pub struct RunFolder {
     dir: PathBuf,
     fingerprint: String,
     notes: Vec<String>,
-    /// The kernel releases the lock when the process ends, however it ends. The file stays: removing it would let two
-    /// processes hold locks on two files of the same name.
-    _lock: File,
+    _lock: Lock,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +58,7 @@ impl RunFolder {
     /// [`StoreError::Io`] if the folder cannot be made or written.
     pub fn open(dir: &Path, fingerprint: &str, resume: Resume) -> Result<(Self, Vec<(CellId, Outcome)>), StoreError> {
         disk::create_folder(dir)?;
-        let lock = lock(dir)?;
+        let lock = Lock::take(&dir.join(".lock"), dir)?;
         let mut folder =
             Self { dir: dir.to_owned(), fingerprint: fingerprint.to_owned(), notes: Vec::new(), _lock: lock };
         let unfinished = from_json::<Unfinished>(&folder.unfinished(), FORMAT).ok();
@@ -189,6 +182,13 @@ pub fn write_page(dir: &Path, relative: &Path, bytes: &[u8]) -> Result<(), Store
     disk::write_atomically(&path, bytes)
 }
 
+/// Whether the folder holds a finished run of that fingerprint, and no unfinished one.
+#[must_use]
+pub fn is_finished(dir: &Path, fingerprint: &str) -> bool {
+    let unfinished = dir.join("cells/unfinished.json").exists();
+    !unfinished && Record::whole(dir).fingerprint().is_ok_and(|found| found == fingerprint)
+}
+
 /// Every cell of the run in the folder and what became of it, from its files alone.
 ///
 /// The last finished run wins, in the order of its cells; where there is none, the unfinished one, ordered by id.
@@ -225,21 +225,6 @@ pub fn read_unfinished(dir: &Path) -> Result<Option<(Vec<(Cell, Outcome)>, Strin
     let Ok(description) = fs::read_to_string(parts.join(DESCRIPTION)) else { return Ok(None) };
     let cells = part_ids(&parts)?.iter().filter_map(|id| read_part(&parts, id).ok()).collect();
     Ok(Some((cells, description)))
-}
-
-fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join(".lock");
-    let refused = |cause| StoreError::Io { doing: "lock", path: path.clone(), cause };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
-    // A process that is being started elsewhere holds every open file for the moment until it becomes its own program.
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(cause)) => return Err(refused(cause)),
-        }
-    }
-    Err(StoreError::Locked { dir: dir.to_owned() })
 }
 
 fn read_part(parts: &Path, id: &str) -> Result<(Cell, Outcome), StoreError> {

@@ -6,17 +6,32 @@
 //! from files alone ([`read_run`], [`show`]).
 
 mod baseline;
+mod calibration;
 mod compare;
 mod date;
 mod disk;
 mod error;
 mod folder;
+mod gate;
+mod history;
+mod lock;
+mod parquet;
+mod quality;
 mod record;
 mod rows;
+mod side;
+mod speed;
+mod tracked;
 
-pub use baseline::{Baseline, BaselineRecord, list, save, show};
-pub use compare::{Side, compare};
+pub use baseline::{Acceptance, Baseline, BaselineRecord, list, save, show};
+pub use calibration::{Calibration, calibrate};
+pub use compare::{ALPHA, Test, compare};
 pub use date::rfc3339;
 pub use error::StoreError;
-pub use folder::{Resume, RunFolder, read_run, read_unfinished, write_page};
+pub use folder::{Resume, RunFolder, is_finished, read_run, read_unfinished, write_page};
+pub use gate::{CellChanges, GATE, Gate, cell_changes, null_control};
+pub use history::{Entry, append, history};
+pub use lock::Lock;
 pub use rows::{SCHEMA, decode, encode};
+pub use side::Side;
+pub use tracked::{Tracked, tracked};

@@ -81,6 +81,14 @@ impl Record {
         disk::write_atomically(&self.cells, &json)
     }
 
+    /// The fingerprint of the run that it belongs to.
+    ///
+    /// # Errors
+    /// As [`Record::read`], of the JSON half.
+    pub(super) fn fingerprint(&self) -> Result<String, StoreError> {
+        Ok(from_json::<Written>(&self.cells, FORMAT)?.fingerprint)
+    }
+
     /// Reads both halves back, in the order in which the cells were written.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, audit, baseline, capture, explain, identify, list, score};
+use super::{Command, Engine, Format, audit, baseline, capture, explain, identify, list, nightly, score};
 use crate::baselines::Resume;
 use crate::memo;
 use crate::observed::Phase;
@@ -18,13 +18,30 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Diagnose { scenario, out, engine, quick, only, exhaustive, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
-            let (device, threads, found) = (String::new(), 1, None);
-            let request = Request { scenario, out, device, threads, quick, only, exhaustive, resume, baseline, found };
-            diagnose(request, &engine, format)
+            let baseline = baseline.map(|name| baseline::against(name, true));
+            let (device, threads) = (String::new(), 1);
+            let (questions, found) = (None, None);
+            let request = Request {
+                scenario,
+                out,
+                device,
+                threads,
+                quick,
+                only,
+                exhaustive,
+                resume,
+                baseline,
+                questions,
+                found,
+            };
+            show(&diagnose(request, &engine)?, format)
         }
         Command::Report { run: dir, other: None, format } => show(&run::report(&dir)?, format),
         Command::Report { run: dir, other: Some(other), format } => compare(&dir, &other, format),
         Command::Memo { of, run, format } => memo(&of, run.as_deref(), format),
+        Command::Bench { scenario, baseline, out, engine } => baseline::bench(scenario, baseline, out, &engine),
+        Command::Nightly(arguments) => nightly::execute(arguments),
+        Command::Summary { out } => nightly::summary(&out),
         Command::Baseline(command) => baseline::execute(command),
         Command::Train { recipe, position, out, engine } => {
             train(&recipe, position.as_deref(), out.as_deref(), &engine)
@@ -104,21 +121,25 @@ fn memo(of: &Path, dir: Option<&Path>, format: Format) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Where adapted weights are kept.
 #[cfg(feature = "libtorch")]
-fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Result<u8> {
+pub(super) const ADAPTED: &str = "reports/adapted";
+
+/// Runs a request on the engine that was asked for.
+#[cfg(feature = "libtorch")]
+pub(super) fn diagnose(mut request: Request, engine: &Engine) -> anyhow::Result<Finished> {
     use crate::replay::{Fleet, device_name, device_named, prepare_threads};
 
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
-    let cache = Path::new("reports/adapted");
     request.found = run::identified(&request.scenario, |checkpoint, precision| {
         let checkpoint = crate::replay::Checkpoint::load(checkpoint, device)?;
         Ok(Box::new(crate::replay::Examined::new(&checkpoint, precision)?))
     })?;
-    let finished =
-        run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?))?;
-    show(&finished, format)
+    run::diagnose(&request, |scenario| {
+        Ok(Fleet::load(scenario, device, Path::new(ADAPTED), |news| eprintln!("{news}"))?)
+    })
 }
 
 #[cfg(feature = "libtorch")]
@@ -198,7 +219,7 @@ fn logprobs(
 pub(super) const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
 
 #[cfg(not(feature = "libtorch"))]
-fn diagnose(_: Request, _: &Engine, _: Format) -> anyhow::Result<u8> {
+pub(super) fn diagnose(_: Request, _: &Engine) -> anyhow::Result<Finished> {
     anyhow::bail!(WITHOUT)
 }
 

@@ -8,6 +8,7 @@ mod explain;
 mod identify;
 mod list;
 mod score;
+mod nightly;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -101,6 +102,27 @@ enum Command {
         /// What goes to stdout
         #[arg(long, value_enum, default_value = "terminal")]
         format: Format,
+    },
+    /// Time the deployed model against the unscaled one, and gate on the stored baseline
+    Bench {
+        /// The scenario's YAML file
+        scenario: PathBuf,
+        /// The baseline's name
+        #[arg(long, default_value = "main")]
+        baseline: String,
+        /// Folder of the run; default: reports/<scenario name>/bench
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        engine: Engine,
+    },
+    /// Run every scenario in full, each against its baseline; write a history and one summary
+    Nightly(nightly::Arguments),
+    /// Write the summary of the last night again, from files alone
+    Summary {
+        /// Where `gyro nightly` wrote it
+        #[arg(default_value = nightly::OUT)]
+        out: PathBuf,
     },
     /// Keep finished runs as baselines and compare with them
     #[command(subcommand)]

@@ -27,20 +27,39 @@ pub enum Outcome {
     },
 }
 
-/// Shares the rows of the timing out to the cells that they time, and drops the timing itself.
+/// The arms of a timing, as the repeats of its rows.
+pub mod arms {
+    /// The deployed model.
+    pub const DEPLOYED: u32 = 0;
+    /// The unscaled model.
+    pub const REFERENCE: u32 = 1;
+    /// The unscaled model once more: the null control.
+    pub const CONTROL: u32 = 2;
+    /// The unscaled model's weights without any positional work.
+    pub const NO_POSITIONS: u32 = 3;
+    /// No model: the machine itself.
+    pub const MACHINE: u32 = 4;
+}
+
+/// Shares the rows of the timing out to the cells that they time; what belongs to neither stays with the timing.
 ///
-/// The timing's repeat 0 is the deployed cell's; repeats 1 and 2 become repeats 0 and 1 of the unscaled cell, which is
-/// the null control: the same arm twice. A failed timing leaves the cells without rows of latency.
+/// The rows of [`arms::DEPLOYED`] become the deployed cell's; those of [`arms::REFERENCE`] and [`arms::CONTROL`] become
+/// repeats 0 and 1 of the unscaled cell. A failed timing leaves the cells without rows of latency.
 #[must_use]
 pub fn with_latency(cells: Vec<(Cell, Outcome)>) -> Vec<(Cell, Outcome)> {
     let (timings, mut cells): (Vec<_>, Vec<_>) = cells.into_iter().partition(|(cell, _)| cell.arm == Arm::Latency);
     for (timed, outcome) in timings {
         let Outcome::Measured(rows) = outcome else { continue };
-        let deployed = Cell { arm: Arm::Grid, ..timed };
+        let deployed = Cell { arm: Arm::Grid, ..timed.clone() };
+        let mut kept = Vec::new();
         for row in rows {
             let (cell, repeat) = match row.reading.repeat {
-                0 => (deployed.id(), 0),
-                repeat => (Cell::unscaled().id(), repeat - 1),
+                arms::DEPLOYED => (deployed.id(), 0),
+                repeat @ (arms::REFERENCE | arms::CONTROL) => (Cell::unscaled().id(), repeat - arms::REFERENCE),
+                _ => {
+                    kept.push(row);
+                    continue;
+                }
             };
             for (other, outcome) in &mut cells {
                 if other.id() == cell
@@ -50,6 +69,9 @@ pub fn with_latency(cells: Vec<(Cell, Outcome)>) -> Vec<(Cell, Outcome)> {
                     rows.push(Measurement { cell: cell.clone(), reading });
                 }
             }
+        }
+        if !kept.is_empty() {
+            cells.push((timed, Outcome::Measured(kept)));
         }
     }
     cells

@@ -50,11 +50,31 @@ pub enum Quantity {
     Temperature,
     /// Change of the log-probabilities at the end of a text when tokens at a distance are replaced.
     Influence,
+    /// Time to make a decoded token's positions ready: angles, a table, biases.
+    PositionTable,
+    /// Time to apply positions to a decoded token's queries and keys in all layers.
+    PositionalWork,
+    /// Time to append a decoded token's keys and values to the cache in all layers.
+    CacheGrowth,
+    /// Time of a decoded token's attention in all layers.
+    AttentionKernel,
+    /// Time of all else that a decoded token takes: projections, feed-forward, logits.
+    OtherWork,
+    /// Time of one piece of work that no scenario changes: what differs is noise of the machine.
+    FixedKernel,
+    /// Largest resident memory of the process while a prompt was read.
+    PeakMemory,
+    /// Pages of memory that the system handed out while a prompt was read.
+    FreshPages,
+    /// How often the device held its clock back for heat or power while it was timed.
+    Throttling,
+    /// The device's clock.
+    Clock,
 }
 
 impl Quantity {
     /// Every quantity, in the order of the reports.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 32] = [
         Self::Nll,
         Self::Top1,
         Self::Recall,
@@ -77,7 +97,21 @@ impl Quantity {
         Self::Sight,
         Self::Temperature,
         Self::Influence,
+        Self::PositionTable,
+        Self::PositionalWork,
+        Self::CacheGrowth,
+        Self::AttentionKernel,
+        Self::OtherWork,
+        Self::FixedKernel,
+        Self::PeakMemory,
+        Self::FreshPages,
+        Self::Throttling,
+        Self::Clock,
     ];
+
+    /// The parts of a decoded token's work that are timed apart, in the order of the reports.
+    pub const PARTS: [Self; 5] =
+        [Self::PositionTable, Self::PositionalWork, Self::CacheGrowth, Self::AttentionKernel, Self::OtherWork];
 
     /// The name in files: `nll`, `mass_beyond_trained`.
     #[must_use]
@@ -105,6 +139,16 @@ impl Quantity {
             Self::Sight => "sight",
             Self::Temperature => "temperature",
             Self::Influence => "influence",
+            Self::PositionTable => "position_table",
+            Self::PositionalWork => "positional_work",
+            Self::CacheGrowth => "cache_growth",
+            Self::AttentionKernel => "attention_kernel",
+            Self::OtherWork => "other_work",
+            Self::FixedKernel => "fixed_kernel",
+            Self::PeakMemory => "peak_memory",
+            Self::FreshPages => "fresh_pages",
+            Self::Throttling => "throttling",
+            Self::Clock => "clock",
         }
     }
 
@@ -127,7 +171,16 @@ impl Quantity {
             Self::FrequencyRatio | Self::RelativeError | Self::Gain | Self::Temperature => "ratio",
             Self::Entropy => "nats",
             Self::LargestLogit | Self::BiasError => "logit",
-            Self::Prefill | Self::Decode => "seconds",
+            Self::Prefill | Self::Decode | Self::FixedKernel => "seconds",
+            Self::PositionTable
+            | Self::PositionalWork
+            | Self::CacheGrowth
+            | Self::AttentionKernel
+            | Self::OtherWork => "seconds",
+            Self::PeakMemory => "bytes",
+            Self::FreshPages => "pages",
+            Self::Throttling => "events",
+            Self::Clock => "megahertz",
         }
     }
 }

@@ -4,9 +4,11 @@ use tch::{Kind, Tensor};
 
 use super::attention::attend;
 use super::cache::Cache;
+use super::parts::timed;
 use super::positions::Positions;
 use super::{Checkpoint, ReplayError, burden};
 use crate::checkpoint::Architecture;
+use crate::measurement::Quantity;
 
 /// A linear map with its optional bias, weight `[out, in]`.
 pub(super) struct Linear {
@@ -57,8 +59,9 @@ impl Layer {
         let split = |x: Tensor, heads: usize| -> Result<Tensor, ReplayError> {
             Ok(x.f_unflatten(-1, [heads as i64, architecture.head_dim as i64])?)
         };
-        let q = positions.queries(split(self.q.forward(&h)?, architecture.heads)?)?;
-        let k = positions.keys(split(self.k.forward(&h)?, architecture.kv_heads)?)?;
+        let (q, k) =
+            (split(self.q.forward(&h)?, architecture.heads)?, split(self.k.forward(&h)?, architecture.kv_heads)?);
+        let (q, k) = timed(Quantity::PositionalWork, || Ok((positions.queries(q)?, positions.keys(k)?)))?;
         let v = split(self.v.forward(&h)?, architecture.kv_heads)?;
         Ok(Heads { q_bhtd: q.f_transpose(1, 2)?, k_bgtd: k.f_transpose(1, 2)?, v_bgtd: v.f_transpose(1, 2)? })
     }
@@ -106,13 +109,13 @@ impl Checkpoint {
             let heads = layer.heads(&x, architecture, positions)?;
             let (k, v) = match cache.as_deref_mut() {
                 Some(cache) => {
-                    let (k, v) =
-                        cache.extend(index, &positions.store(&heads.k_bgtd)?, &positions.store(&heads.v_bgtd)?)?;
+                    let (stored_k, stored_v) = (positions.store(&heads.k_bgtd)?, positions.store(&heads.v_bgtd)?);
+                    let (k, v) = timed(Quantity::CacheGrowth, || cache.extend(index, &stored_k, &stored_v))?;
                     (positions.read(k)?, v)
                 }
                 None => (heads.k_bgtd.shallow_clone(), heads.v_bgtd.shallow_clone()),
             };
-            let mut attended = attend(&heads.q_bhtd, &k, &v, positions)?;
+            let mut attended = timed(Quantity::AttentionKernel, || attend(&heads.q_bhtd, &k, &v, positions))?;
             if let Some(burden) = &positions.burden {
                 burden::bear(burden, index, &k, &v)?;
             }

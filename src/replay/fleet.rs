@@ -7,14 +7,15 @@ use std::rc::Rc;
 
 use tch::Device;
 
-use super::{Checkpoint, Replay, ReplayError, training};
+use super::{Checkpoint, Replay, ReplayError, stopwatch, training};
 use crate::checkpoint::{Config, hash_files};
 use crate::measurement::{Cell, CellId};
 use crate::positions::{Method, Scheme};
 use crate::recipe::Adaptation;
 use crate::scenario::Scenario;
-use crate::subject::{Engine, Subject, SubjectError};
+use crate::subject::{Engine, Stopwatch, Subject, SubjectError};
 use crate::text::TextError;
+use crate::units::Seconds;
 
 /// A change of what the adaptation does makes earlier results invalid; this number keeps them apart.
 const ADAPTATION_VERSION: u32 = 1;
@@ -28,6 +29,8 @@ pub struct Fleet {
     adapted: RefCell<BTreeMap<CellId, Rc<Checkpoint>>>,
     notify: Box<dyn Fn(&str)>,
     device: Device,
+    /// The processor's count of throttling when it was last asked for.
+    throttled: std::cell::Cell<f64>,
 }
 
 impl Fleet {
@@ -55,6 +58,7 @@ impl Fleet {
             adapted: RefCell::default(),
             notify: Box::new(notify),
             device,
+            throttled: std::cell::Cell::new(0.0),
         })
     }
 
@@ -129,5 +133,35 @@ fn same_tokenizer(main: &Path, other: &Path) -> Result<(), ReplayError> {
 impl Engine for Fleet {
     fn subject(&self, cell: &Cell) -> Result<Box<dyn Subject>, SubjectError> {
         Ok(Box::new(Replay::under(self.weights(cell)?, cell.method.clone(), cell.factor, &cell.faults)?))
+    }
+
+    fn stopwatch(&self) -> Option<&dyn Stopwatch> {
+        Some(self)
+    }
+}
+
+impl Stopwatch for Fleet {
+    fn without_positions(&self) -> Result<Box<dyn Subject>, SubjectError> {
+        Ok(Box::new(Replay::without_positions(Rc::clone(&self.main))?))
+    }
+
+    fn fixed_kernel(&self) -> Result<Seconds, SubjectError> {
+        Ok(stopwatch::fixed_kernel(self.device)?)
+    }
+
+    fn held_back(&self) -> Option<f64> {
+        stopwatch::held_back(self.device, &self.throttled)
+    }
+
+    fn clock(&self) -> Option<f64> {
+        stopwatch::clock(self.device)
+    }
+
+    fn fresh_pages(&self) -> Option<f64> {
+        stopwatch::fresh_pages(self.device)
+    }
+
+    fn peak_memory(&self) -> Option<f64> {
+        stopwatch::peak_memory(self.device)
     }
 }

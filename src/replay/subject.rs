@@ -9,11 +9,13 @@ use tch::{Device, Tensor};
 use super::cache::Cache;
 use super::device::synchronize;
 use super::engine::{Course, Engine, Layout, Memory, Step, Way};
-use super::positions::Positions;
+use super::parts::{self, Clock, timed};
+use super::positions::{Positions, Run};
 use super::serve::LeftOver;
 use super::{Checkpoint, ReplayError, statistics};
 use crate::faults::{AnyFault, CachedKeys, Caching, Execution, Injected, Setting};
-use crate::positions::AnyMethod;
+use crate::measurement::Quantity;
+use crate::positions::{AnyMethod, Mechanism};
 use crate::subject::{
     AppliedRotation, LayerAttention, Look, Padding, Request, Route, Row, Scores, Subject, SubjectError, Window,
 };
@@ -35,10 +37,12 @@ pub struct Replay {
     pub(super) memory: Cell<Memory>,
     pub(super) left_over: RefCell<Option<LeftOver>>,
     timed: Option<(Course, Cache)>,
+    /// The weights run without any positional work, as a control of what that costs.
+    without_positions: bool,
 }
 
-/// Room behind a prompt for the tokens that [`Subject::decode`] adds.
-const DECODE_ROOM: usize = 256;
+/// Room behind a prompt for the tokens that [`Subject::decode`] and [`Subject::parts`] add.
+const DECODE_ROOM: usize = 256 + 16;
 
 impl Replay {
     /// Puts a method under a checkpoint's weights, in an engine that does what transformers does.
@@ -66,7 +70,13 @@ impl Replay {
     ) -> Result<Self, ReplayError> {
         let (heads, window) = (checkpoint.config.heads.clone(), checkpoint.config.architecture.window);
         let injected = Injected::new(Setting { method, factor, heads, window }, faults)?;
-        Ok(Self { checkpoint, injected, memory: Cell::default(), left_over: RefCell::default(), timed: None })
+        Ok(Self { checkpoint, injected, memory: Cell::default(), left_over: RefCell::default(), timed: None, without_positions: false })
+    }
+
+    /// The weights without any positional work: only to be timed.
+    pub(super) fn without_positions(checkpoint: Rc<Checkpoint>) -> Result<Self, ReplayError> {
+        let unscaled = Self::under(checkpoint, AnyMethod::unscaled(), Stretch::ONE, &[])?;
+        Ok(Self { without_positions: true, ..unscaled })
     }
 
     pub(super) fn engine(&self) -> Engine<'_> {
@@ -75,8 +85,12 @@ impl Replay {
 
     /// Makes the mechanism ready for a step of a request.
     pub(super) fn prepare(&self, course: &mut Course, step: &Step) -> Result<Positions, ReplayError> {
+        if self.without_positions {
+            let run = Run::alone(step.slots.start, step.slots.len());
+            return Positions::new(&Mechanism::Nothing, run, None, self.checkpoint.kind, self.checkpoint.device);
+        }
         let mut memory = self.memory.get();
-        let positions = self.engine().prepare(course, step, &mut memory)?;
+        let positions = timed(Quantity::PositionTable, || self.engine().prepare(course, step, &mut memory))?;
         self.memory.set(memory);
         Ok(positions)
     }
@@ -172,19 +186,35 @@ impl Replay {
         Ok(seconds)
     }
 
-    fn timed_decode(&mut self, tokens: &[u32]) -> Result<Seconds, ReplayError> {
+    /// Decodes each token behind the cache, and hands the clock's time of each to `each`.
+    fn decode_each(&mut self, tokens: &[u32], mut each: impl FnMut(Seconds)) -> Result<(), ReplayError> {
         let _no_grad = tch::no_grad_guard();
         let Some(mut timed) = self.timed.take() else {
             return Err(ReplayError::Request("decode needs a prompt in the cache".to_owned()));
         };
         let all = self.tokens(tokens)?;
-        synchronize(self.checkpoint.device);
-        let clock = Instant::now();
         for i in 0..tokens.len() as i64 {
+            synchronize(self.checkpoint.device);
+            let clock = Instant::now();
             self.timed_step(&all.f_narrow(0, i, 1)?, &mut timed, Way::Decode)?;
+            synchronize(self.checkpoint.device);
+            each(Seconds(clock.elapsed().as_secs_f64()));
         }
-        synchronize(self.checkpoint.device);
-        Ok(Seconds(clock.elapsed().as_secs_f64() / tokens.len().max(1) as f64))
+        self.timed = Some(timed);
+        Ok(())
+    }
+
+    fn timed_decode(&mut self, tokens: &[u32]) -> Result<Seconds, ReplayError> {
+        let mut times = Vec::with_capacity(tokens.len());
+        self.decode_each(tokens, |seconds| times.push(seconds.0))?;
+        Ok(Seconds(parts::median(&mut times)))
+    }
+
+    fn timed_parts(&mut self, tokens: &[u32]) -> Result<Vec<(Quantity, Seconds)>, ReplayError> {
+        let clock = Clock::start(self.checkpoint.device);
+        let mut tokens_timed = Vec::new();
+        self.decode_each(tokens, |whole| tokens_timed.push(clock.token(whole)))?;
+        Ok(parts::medians(&tokens_timed))
     }
 }
 
@@ -231,5 +261,9 @@ impl Subject for Replay {
 
     fn temperature(&mut self, positions: &[usize]) -> Result<Option<Vec<Vec<f64>>>, SubjectError> {
         Ok(Some(self.read_temperature(positions)?))
+    }
+
+    fn parts(&mut self, tokens: &[u32]) -> Result<Vec<(Quantity, Seconds)>, SubjectError> {
+        Ok(self.timed_parts(tokens)?)
     }
 }

@@ -268,6 +268,9 @@ impl<'a> Story<'a> {
     fn latency(&mut self) {
         self.document.heading("Latency by length");
         self.document.figure_or("latency_by_length", "Nothing was timed, so there is no chart of latency.");
+        for block in super::speed::blocks(self.run.findings) {
+            self.push(block);
+        }
     }
 
     fn recommendation(&mut self) {

@@ -6,7 +6,8 @@ use super::Progress;
 use crate::ablation::{Evidence, plan};
 use crate::baselines::{RunFolder, StoreError};
 use crate::measurement::{Arm, Cell, CellId, Measurement, Outcome, Reading};
-use crate::probes::{self, Context, Plan, Session, latency};
+use crate::probes::latency::{self, Order};
+use crate::probes::{self, Context, Plan, Session};
 use crate::scenario::{ProbeName, Scenario};
 use crate::subject::{Engine, SubjectError};
 use crate::text::Document;
@@ -20,52 +21,59 @@ pub(super) fn cells_of(scenario: &Scenario) -> Vec<Cell> {
     cells
 }
 
+/// What cells are measured with.
+pub(super) struct Bench<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) documents: &'a [Document],
+    pub(super) engine: &'a dyn Engine,
+    /// In which order cells and arms come.
+    pub(super) order: Order,
+    /// Whether every cell is measured, also those that can no longer change a cause.
+    pub(super) exhaustive: bool,
+    pub(super) progress: &'a Progress,
+}
+
 /// Measures every cell that is not among those done, and returns all of them in the scenario's order.
 pub(super) fn measure_all(
-    scenario: &Scenario,
-    documents: &[Document],
-    engine: &dyn Engine,
+    bench: &Bench<'_>,
     folder: &mut RunFolder,
     done: Vec<(CellId, Outcome)>,
-    (exhaustive, progress): (bool, &Progress),
 ) -> Result<Vec<(Cell, Outcome)>, StoreError> {
     let mut done: HashMap<CellId, Outcome> = done.into_iter().collect();
+    let mut wanted = cells_of(bench.scenario);
+    if bench.order == Order::Reversed {
+        wanted.reverse();
+    }
     let mut cells: Vec<(Cell, Outcome)> = Vec::new();
-    let wanted = cells_of(scenario);
     loop {
-        let next = if exhaustive {
+        let next = if bench.exhaustive {
             wanted.get(cells.len())
         } else {
-            plan::next(&Evidence { scenario, cells: &cells }, &wanted)
+            plan::next(&Evidence { scenario: bench.scenario, cells: &cells }, &wanted)
         };
         let Some(cell) = next.cloned() else { break };
         let outcome = if let Some(outcome) = done.remove(&cell.id()) {
-            progress.skip(&cell);
+            bench.progress.skip(&cell);
             outcome
         } else {
-            progress.begin(&cell);
-            let outcome = measure(scenario, documents, engine, &cell, progress);
+            bench.progress.begin(&cell);
+            let outcome = measure(bench, &cell);
             folder.save_cell(&cell, &outcome)?;
-            progress.end(&cell, &outcome);
+            bench.progress.end(&cell, &outcome);
             outcome
         };
         cells.push((cell, outcome));
     }
     // Whatever the order of measuring, the report has the scenario's.
-    cells.sort_by_key(|(cell, _)| wanted.iter().position(|other| other == cell));
+    let order = cells_of(bench.scenario);
+    cells.sort_by_key(|(cell, _)| order.iter().position(|other| other == cell));
     Ok(cells)
 }
 
-fn measure(
-    scenario: &Scenario,
-    documents: &[Document],
-    engine: &dyn Engine,
-    cell: &Cell,
-    progress: &Progress,
-) -> Outcome {
+fn measure(bench: &Bench<'_>, cell: &Cell) -> Outcome {
     let readings = match cell.arm {
-        Arm::Latency => time(scenario, documents, engine, progress),
-        Arm::Grid | Arm::Truncated => read(scenario, documents, engine, cell, progress),
+        Arm::Latency => time(bench, cell),
+        Arm::Grid | Arm::Truncated => read(bench, cell),
         Arm::Parity | Arm::Hypothesis => Err(SubjectError::Engine(format!(
             "{} is part of an examination, which measures all of its cells together",
             cell.label()
@@ -81,39 +89,37 @@ fn measure(
 }
 
 /// Reads every document under one cell.
-fn read(
-    scenario: &Scenario,
-    documents: &[Document],
-    engine: &dyn Engine,
-    cell: &Cell,
-    progress: &Progress,
-) -> Result<Vec<Reading>, SubjectError> {
+fn read(bench: &Bench<'_>, cell: &Cell) -> Result<Vec<Reading>, SubjectError> {
+    let scenario = bench.scenario;
     let plan = Plan {
         probes: scenario.probes.clone(),
         sizes: scenario.sizes.clone(),
         trained: scenario.trained,
         context: if cell.arm == Arm::Truncated { Context::Truncated } else { Context::Whole },
     };
-    let mut subject = engine.subject(cell)?;
+    let mut subject = bench.engine.subject(cell)?;
     let mut readings = Vec::new();
-    for (index, document) in documents.iter().enumerate() {
+    for (index, document) in bench.documents.iter().enumerate() {
         let mut session = Session::new(subject.as_mut(), document, index as u32, &plan);
         readings.extend(probes::read(&mut session)?);
-        progress.document();
+        bench.progress.document();
     }
     Ok(readings)
 }
 
-/// Times the deployed cell against the unscaled model.
-fn time(
-    scenario: &Scenario,
-    documents: &[Document],
-    engine: &dyn Engine,
-    progress: &Progress,
-) -> Result<Vec<Reading>, SubjectError> {
-    let (deployed, reference) = (scenario.deployed_cell(), Cell::unscaled());
-    let mut deployed = engine.subject(&deployed)?;
-    let mut reference = engine.subject(&reference)?;
-    let tokens = documents.first().map(|document| document.tokens.as_slice()).unwrap_or_default();
-    latency::measure(deployed.as_mut(), reference.as_mut(), tokens, &scenario.sizes, || progress.document())
+/// Times the cell of a timing against the unscaled model.
+fn time(bench: &Bench<'_>, cell: &Cell) -> Result<Vec<Reading>, SubjectError> {
+    let timed = Cell { arm: Arm::Grid, ..cell.clone() };
+    let mut deployed = bench.engine.subject(&timed)?;
+    let mut reference = bench.engine.subject(&Cell::unscaled())?;
+    let stopwatch = bench.engine.stopwatch();
+    let mut bare = stopwatch.map(crate::subject::Stopwatch::without_positions).transpose()?;
+    let mut arms = latency::Arms {
+        deployed: deployed.as_mut(),
+        reference: reference.as_mut(),
+        without_positions: bare.as_deref_mut().map(|bare| bare as &mut dyn crate::subject::Subject),
+        stopwatch,
+    };
+    let tokens = bench.documents.first().map(|document| document.tokens.as_slice()).unwrap_or_default();
+    latency::measure(&mut arms, tokens, &bench.scenario.sizes, bench.order, || bench.progress.document())
 }

@@ -13,7 +13,7 @@ use crate::ablation::condition::{
 use crate::faults::{AnyFault, Fault, Setting, Site};
 use crate::measurement::{Cell, CellId, Quantity, Reading};
 use crate::probes::battery::{self, Answers, CHEAP, Family, Inside, Record, Text, Witness};
-use crate::probes::latency;
+use crate::probes::latency::{self, Arms, Order};
 use crate::scenario::Sizes;
 use crate::subject::{Engine, Subject, SubjectError};
 use crate::units::Tokens;
@@ -382,7 +382,9 @@ impl<'a> Workshop<'a> {
         let mut healthy = self.replay.subject(declared)?;
         let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
         subject.restart();
-        let rows = latency::measure(subject, healthy.as_mut(), tokens, &timing.sizes(), || {})?;
+        let mut arms =
+            Arms { deployed: subject, reference: healthy.as_mut(), without_positions: None, stopwatch: None };
+        let rows = latency::measure(&mut arms, tokens, &timing.sizes(), Order::Forward, || {})?;
         Ok(rows.into_iter().filter(|row| matches!(row.quantity, Quantity::Prefill | Quantity::Decode)).collect())
     }
 }

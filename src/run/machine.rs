@@ -5,7 +5,9 @@ use std::fs;
 
 use super::Request;
 use super::fingerprint::Identity;
-use crate::reports::{Machine, Provenance};
+use crate::checkpoint::Config;
+use crate::positions::{Method, fingerprint};
+use crate::provenance::{Machine, Provenance};
 use crate::scenario::Scenario;
 use crate::units::Seconds;
 
@@ -20,12 +22,15 @@ pub(super) fn provenance(
     Provenance {
         commit: option_env!("GYRO_COMMIT").filter(|commit| *commit != "unknown").map(str::to_owned),
         versions: versions(),
-        machine: machine(),
+        machine: machine(&request.device),
         device: request.device.clone(),
+        dtype: Some("float32".to_owned()),
         threads: request.threads,
         seed: scenario.seed,
         scenario_path: request.scenario.display().to_string(),
         scenario_text: scenario.text.clone(),
+        scenario_hash: Some(scenario.hash()),
+        positions: positions(scenario),
         trained: scenario.trained,
         target: scenario.target,
         checkpoint: scenario.checkpoint.display().to_string(),
@@ -51,7 +56,26 @@ fn versions() -> BTreeMap<String, String> {
     versions
 }
 
-fn machine() -> Machine {
+/// The fingerprint of the positions that the deployed cell has at the target length; absent where its weights have none.
+fn positions(scenario: &Scenario) -> Option<String> {
+    let (method, factor) = &scenario.deployed;
+    let mut config = Config::read(scenario.weights_of(method)).ok()?;
+    if scenario.deployed_adapted.0 > 0 {
+        config = config.with_native(method);
+    }
+    Some(fingerprint(&method.mechanism(&config.heads, *factor, scenario.target).ok()?))
+}
+
+fn machine(device: &str) -> Machine {
+    let gpu = |field: &str| {
+        let index = device.strip_prefix("cuda")?.trim_start_matches(':');
+        let id = format!("--id={}", if index.is_empty() { "0" } else { index });
+        let query = format!("--query-gpu={field}");
+        let output =
+            std::process::Command::new("nvidia-smi").args([&query, "--format=csv,noheader", &id]).output().ok()?;
+        let text = output.status.success().then(|| String::from_utf8(output.stdout).ok())??;
+        Some(text.trim().to_owned())
+    };
     let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;
         line.split_once(':').map(|(_, name)| name.trim().to_owned())
@@ -61,6 +85,8 @@ fn machine() -> Machine {
         processor: processor.unwrap_or_else(|| "unknown".to_owned()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         memory_bytes: kilobytes("/proc/meminfo", "MemTotal:").map(|kilobytes| kilobytes * 1024),
+        accelerator: gpu("name"),
+        driver: gpu("driver_version"),
     }
 }
 
@@ -110,8 +136,9 @@ fn protocols(scenario: &Scenario) -> BTreeMap<String, String> {
         (
             "latency",
             format!(
-                "Prefill, then {} decoded tokens, of the deployed and the unscaled model in turns, {} blocks at each \
-                 length; the unscaled model is timed twice in each block as a null control.",
+                "Prefill, then {} decoded tokens (the median of them), of the deployed model, the unscaled one, and the \
+                 unscaled one without positional work in turns, {} blocks at each length; the unscaled model is timed twice \
+                 in each block as a null control.",
                 sizes.decode_tokens, sizes.latency_blocks
             ),
         ),

@@ -8,14 +8,17 @@ mod documents;
 mod examination;
 pub mod examine;
 mod fingerprint;
+mod gate;
 mod identify;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;
 mod machine;
+mod nightly;
 mod observed;
 mod partial;
 mod progress;
 mod remaining;
+mod repeats;
 pub mod score;
 
 use std::path::{Path, PathBuf};
@@ -24,12 +27,14 @@ use std::time::{Instant, SystemTime};
 use anyhow::Context;
 
 use crate::ablation::{self, Evidence};
-use crate::baselines::{self, Resume, RunFolder};
+use crate::baselines::{self, Gate, Resume, RunFolder};
 use crate::checkpoint::Config;
-use crate::findings::Findings;
+use crate::findings::{Findings, Question};
 use crate::measurement::{Cell, Outcome, with_latency};
 use crate::memo::{self, Dossier, Memo};
-use crate::reports::{self, Comparison, Page, Provenance};
+use crate::probes::latency::Order;
+use crate::provenance::Provenance;
+use crate::reports::{self, Comparison, Page};
 use crate::scenario::{self, Scenario};
 use crate::subject::Engine;
 use crate::units::Seconds;
@@ -37,11 +42,14 @@ use crate::units::Seconds;
 #[cfg(feature = "libtorch")]
 pub use card::card;
 pub use documents::documents;
+pub use gate::{Against, gate, side_of};
 pub use identify::{Inquiry, identify};
+pub use nightly::{NightRequest, nightly, scenarios_in, summary};
 pub use observed::{Found, identified};
 pub use progress::Progress;
 #[cfg(feature = "libtorch")]
 pub use progress::training_bar;
+pub use repeats::repeats;
 
 /// What the user asked of `gyro diagnose`.
 #[derive(Clone, Debug)]
@@ -63,7 +71,9 @@ pub struct Request {
     /// Whether every cell is measured, also those that can no longer change a cause.
     pub exhaustive: bool,
     /// A baseline to compare with, beside the reference.
-    pub baseline: Option<String>,
+    pub baseline: Option<Against>,
+    /// Measure the deployed cell and its references alone, for these questions; absent: everything.
+    pub questions: Option<Vec<Question>>,
     /// What the engine was found to run, where the scenario has its outputs.
     pub found: Option<Found>,
 }
@@ -81,6 +91,8 @@ pub struct Finished {
     pub provenance: Provenance,
     /// The name of its pages without their ending: `report`, or `partial` while it is going on.
     pub page: &'static str,
+    /// The comparison with a baseline, where there was one.
+    pub gate: Option<Gate>,
 }
 
 impl Finished {
@@ -109,18 +121,10 @@ pub fn diagnose<E: Engine>(
 ) -> anyhow::Result<Finished> {
     let clock = Instant::now();
     let started = baselines::rfc3339(SystemTime::now());
-    let mut scenario = scenario::load(&request.scenario)?;
-    if request.quick {
-        scenario = scenario.quick();
-    }
-    if let Some(label) = &request.only {
-        scenario = scenario.only(label)?;
-    }
-    let audit = audit::of(&scenario)?;
-    let meant = scenario.clone();
-    if let Some(found) = &request.found {
-        scenario = found.applied(scenario);
-    }
+    let meant = scenario_of(request)?;
+    let audit = audit::of(&meant)?;
+    let scenario = request.found.as_ref().map_or_else(|| meant.clone(), |found| found.applied(meant.clone()));
+    let baseline = request.baseline.as_ref().map(|against| against.load(&scenario)).transpose()?.flatten();
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let dir = folder_of(&scenario, request.out.as_deref());
     let (mut folder, done) = RunFolder::open(&dir, &identity.fingerprint(), request.resume)?;
@@ -130,8 +134,15 @@ pub fn diagnose<E: Engine>(
     let engine = load(&scenario)?;
     let progress = Progress::new(&scenario, &done, folder.notes());
     progress.cost(&scenario, request.exhaustive);
-    let mut cells =
-        cells::measure_all(&scenario, &documents, &engine, &mut folder, done, (request.exhaustive, &progress))?;
+    let bench = cells::Bench {
+        scenario: &scenario,
+        documents: &documents,
+        engine: &engine,
+        order: Order::Forward,
+        exhaustive: request.exhaustive,
+        progress: &progress,
+    };
+    let mut cells = cells::measure_all(&bench, &mut folder, done)?;
     if !scenario.conditions.is_empty() {
         for (cell, outcome) in examination::cells(&scenario, &documents, &engine, &progress)? {
             folder.save_cell(&cell, &outcome)?;
@@ -141,16 +152,37 @@ pub fn diagnose<E: Engine>(
     progress.finish();
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
-    let mut findings = Findings { audit, ..findings(&scenario, &cells, &provenance, request.baseline.as_deref())? };
+    let shared = with_latency(cells.clone());
+    let mut findings = Findings { audit, ..findings(&scenario, &cells, &shared) };
     if let Some(found) = &request.found {
         found.tell(&mut findings, &meant, &cells);
     }
-    let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance, page: "report" };
+    let gate = baseline
+        .map(|baseline| gate::judge(&bench, &dir, &baseline, (&shared, &provenance), request.questions.as_deref()))
+        .transpose()?;
+    findings.verdicts.extend(gate.iter().flat_map(Gate::verdicts));
+    findings.notes.extend(gate.iter().flat_map(Gate::notes));
+    let finished = Finished { folder: dir, findings, cells: shared, provenance, page: "report", gate };
     for page in pages(&finished)? {
         folder.write(&page.path, &page.bytes)?;
     }
     folder.finish(&cells)?;
     Ok(finished)
+}
+
+/// The scenario of a request, in the form that was asked for.
+fn scenario_of(request: &Request) -> anyhow::Result<Scenario> {
+    let mut scenario = scenario::load(&request.scenario)?;
+    if request.quick {
+        scenario = scenario.quick();
+    }
+    if let Some(label) = &request.only {
+        scenario = scenario.only(label)?;
+    }
+    if let Some(questions) = &request.questions {
+        scenario = scenario.narrowed(questions);
+    }
+    Ok(scenario)
 }
 
 /// A finished run from its files alone.
@@ -166,7 +198,12 @@ pub fn load(dir: &Path) -> anyhow::Result<Finished> {
     let cells = with_latency(baselines::read_run(dir)?);
     let provenance: Provenance = serde_json::from_str(&read("run.json")?).context("run.json is damaged")?;
     let findings: Findings = serde_json::from_str(&read("findings.json")?).context("findings.json is damaged")?;
-    Ok(Finished { folder: dir.to_owned(), findings, cells, provenance, page: "report" })
+    let gate = if dir.join("gate.json").exists() {
+        Some(serde_json::from_str(&read("gate.json")?).context("gate.json is damaged")?)
+    } else {
+        None
+    };
+    Ok(Finished { folder: dir.to_owned(), findings, cells, provenance, page: "report", gate })
 }
 
 /// Rebuilds every page of a run from its files alone; of one that is still going on, `partial.html` and `partial.md`.
@@ -243,49 +280,15 @@ pub fn folder_of(scenario: &Scenario, out: Option<&Path>) -> PathBuf {
     out.map_or_else(|| Path::new("reports").join(name), Path::to_owned)
 }
 
-/// What the rows say, against the reference and, where one is named, against a baseline.
-fn findings(
-    scenario: &Scenario,
-    cells: &[(Cell, Outcome)],
-    provenance: &Provenance,
-    baseline: Option<&str>,
-) -> anyhow::Result<Findings> {
-    let shared = with_latency(cells.to_vec());
-    let mut findings = ablation::diagnose(&Evidence { scenario, cells: &shared });
+/// What the rows say, against the reference; `shared` are the cells with the timing shared out.
+fn findings(scenario: &Scenario, cells: &[(Cell, Outcome)], shared: &[(Cell, Outcome)]) -> Findings {
+    let mut findings = ablation::diagnose(&Evidence { scenario, cells: shared });
     for (cell, outcome) in cells {
         if let (crate::measurement::Arm::Latency, Outcome::Failed { reason }) = (cell.arm, outcome) {
             findings.notes.push(format!("{} failed: {reason}", cell.label()));
         }
     }
-    if let Some(name) = baseline {
-        let against = baselines::show(Path::new("baselines"), &scenario.name, name)?;
-        findings.verdicts.extend(compare(scenario, &against, &shared, provenance));
-    }
-    Ok(findings)
-}
-
-/// The verdicts of a run against a baseline.
-#[must_use]
-pub fn compare(
-    scenario: &Scenario,
-    baseline: &baselines::Baseline,
-    cells: &[(Cell, Outcome)],
-    provenance: &Provenance,
-) -> Vec<crate::findings::Verdict> {
-    let text =
-        |run: &serde_json::Value| run.get("text_hash").and_then(|hash| hash.as_str()).unwrap_or_default().to_owned();
-    let before_cells = with_latency(baseline.cells.clone());
-    let (before, now) = (text(&baseline.run), provenance.text_hash.clone());
-    let deployed = scenario.deployed_cell().id();
-    baselines::compare(
-        &baseline.record.name,
-        baselines::Side { cells: &before_cells, deployed: &baseline.record.deployed, text: &before },
-        baselines::Side { cells, deployed: &deployed, text: &now },
-        scenario.trained,
-        &scenario.tolerance,
-        crate::stats::paired_difference,
-        |change, tolerance| ablation::ruling(&change, tolerance),
-    )
+    findings
 }
 
 /// Every page of a run, `run.json` included.
@@ -293,5 +296,13 @@ fn pages(finished: &Finished) -> anyhow::Result<Vec<Page>> {
     let mut pages = reports::pages(&finished.run())?;
     let json = serde_json::to_vec_pretty(&finished.provenance).context("cannot write run.json")?;
     pages.push(Page { path: "run.json".into(), bytes: json });
+    match &finished.gate {
+        Some(gate) => {
+            let json = serde_json::to_vec_pretty(gate).context("cannot write gate.json")?;
+            pages.push(Page { path: "gate.json".into(), bytes: json });
+        }
+        // One that lies there is of an earlier run.
+        None => drop(std::fs::remove_file(finished.folder.join("gate.json"))),
+    }
     Ok(pages)
 }

@@ -8,7 +8,8 @@ use super::cells::cells_of;
 use super::{Finished, findings};
 use crate::baselines;
 use crate::measurement::with_latency;
-use crate::reports::{self, Page, Provenance};
+use crate::provenance::Provenance;
+use crate::reports::{self, Page};
 use crate::scenario::{self, Scenario};
 
 /// The run that is going on in the folder, as far as it has come; nothing where none is.
@@ -22,7 +23,8 @@ pub(super) fn partial(dir: &Path) -> anyhow::Result<Option<Finished>> {
         .filter(|cell| !cells.iter().any(|(done, _)| done == *cell))
         .map(crate::measurement::Cell::label)
         .collect();
-    let mut findings = findings(&scenario, &cells, &provenance, None)?;
+    let shared = with_latency(cells.clone());
+    let mut findings = findings(&scenario, &cells, &shared);
     let state = format!(
         "This run is still going on: {} of {} cells are measured, and every number here may change. Not measured \
          yet: {}.",
@@ -34,8 +36,7 @@ pub(super) fn partial(dir: &Path) -> anyhow::Result<Option<Finished>> {
     findings.recommendation = None;
     findings.answer = format!("{state} So far: {}", findings.answer);
     findings.notes.insert(0, state);
-    let cells = with_latency(cells);
-    Ok(Some(Finished { folder: dir.to_owned(), findings, cells, provenance, page: "partial" }))
+    Ok(Some(Finished { folder: dir.to_owned(), findings, cells: shared, provenance, page: "partial", gate: None }))
 }
 
 /// The scenario that a run was made from, in the form that it was made in.

@@ -309,8 +309,8 @@ impl Check<'_> {
         self.within("sizes.attention_documents", &sizes.attention_documents, &(1..=most), fewer);
         self.within("sizes.attention_every", &sizes.attention_every, &(1..=4096), hint);
         self.within("sizes.latency_blocks", &sizes.latency_blocks, &(3..=1000), "intervals need at least 3 blocks");
-        self.within("sizes.decode_tokens", &sizes.decode_tokens, &(1..=4096), hint);
-        let usual = [512.min(target), trained, target];
+        self.within("sizes.decode_tokens", &sizes.decode_tokens, &(1..=256), hint);
+        let usual = [256.min(target), 1024.min(target), trained, target];
         let given = sizes.latency_lengths.as_deref();
         if given.is_some_and(<[usize]>::is_empty) {
             self.wrong("sizes.latency_lengths", "no lengths", "at least one length", hint);

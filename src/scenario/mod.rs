@@ -238,15 +238,34 @@ impl Scenario {
         self
     }
 
+    /// The deployed cell and its references alone, under the probes that answer these questions: what a gate needs.
+    #[must_use]
+    pub fn narrowed(mut self, questions: &[Question]) -> Self {
+        self.grid = GridShape::Deployed;
+        self.methods = vec![self.deployed.0.clone()];
+        self.factors = vec![self.deployed.1];
+        self.adapted = vec![self.deployed_adapted];
+        self.probes.retain(|probe| probe.question().is_some_and(|question| questions.contains(&question)));
+        self.decide.retain(|question| questions.contains(question));
+        self.expect.clear();
+        self
+    }
+
     /// Identifies the scenario as it was written: the BLAKE3 hash of its text, in hexadecimal.
     ///
-    /// The quick form has another hash than the full one: their rows must not be mixed.
+    /// The quick form has another hash than the full one, and so has a part of it: their rows must not be mixed.
     #[must_use]
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.text.as_bytes());
-        if self.grid == GridShape::Cross {
-            hasher.update(b"\0quick");
+        match self.grid {
+            GridShape::Full => {}
+            GridShape::Cross => {
+                hasher.update(b"\0quick");
+            }
+            GridShape::Deployed => {
+                hasher.update(format!("\0{:?} {:?}", self.probes, self.sizes).as_bytes());
+            }
         }
         if let Some(label) = &self.only {
             hasher.update(b"\0only ").update(label.as_bytes());
@@ -303,6 +322,8 @@ pub enum GridShape {
     Full,
     /// The deployed method at every factor, and every method at the deployed factor.
     Cross,
+    /// The deployed method at the deployed factor.
+    Deployed,
 }
 
 /// A probe that a scenario can ask for.
@@ -361,7 +382,7 @@ pub struct Sizes {
     pub attention_documents: usize,
     /// One query in so many is looked at (default 16).
     pub attention_every: usize,
-    /// Context lengths at which latency is measured (default: 512, trained, target).
+    /// Context lengths at which latency is measured (default: 256, 1,024, trained, target).
     pub latency_lengths: Vec<Tokens>,
     /// Interleaved blocks of timings at each length (default 6, at least 3).
     pub latency_blocks: usize,

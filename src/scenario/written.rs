@@ -147,13 +147,13 @@ pub(super) struct WrittenSizes {
     /// One query in so many is looked at.
     #[schemars(range(min = 1, max = 4096))]
     pub(super) attention_every: usize,
-    /// Context lengths at which latency is measured, in tokens; by default 512, `trained` and `target`.
+    /// Context lengths at which latency is measured, in tokens; by default 256, 1024, `trained` and `target`.
     pub(super) latency_lengths: Option<Vec<usize>>,
     /// Interleaved blocks of timings at each length.
     #[schemars(range(min = 3, max = 1000))]
     pub(super) latency_blocks: usize,
     /// Tokens decoded in each timing.
-    #[schemars(range(min = 1, max = 4096))]
+    #[schemars(range(min = 1, max = 256))]
     pub(super) decode_tokens: usize,
 }
 

@@ -4,9 +4,11 @@ mod bootstrap;
 mod course;
 mod effects;
 mod gate;
+mod levels;
 mod proportion;
 pub mod random;
 mod ratio;
+mod tail;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +16,10 @@ pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
 pub use course::{Bin, Course, Profile, Setting, Shape};
 pub use effects::{TwoWay, shapley, two_way};
 pub use gate::{benjamini_hochberg, holm, mcnemar};
+pub use levels::{LevelChange, MAX_P, WINDOW, level_changes};
 pub use proportion::proportion;
 pub use ratio::ratio;
+pub use tail::p_above;
 
 /// A number with its interval; never a bare point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

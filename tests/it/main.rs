@@ -28,6 +28,8 @@ mod layers;
 mod linking;
 mod memo;
 #[cfg(feature = "libtorch")]
+mod nights;
+#[cfg(feature = "libtorch")]
 mod parity;
 mod positions;
 #[cfg(feature = "libtorch")]

@@ -9,7 +9,8 @@ use gyro::findings::{Findings, Question, Ruling};
 use gyro::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity, Reading, with_latency};
 use gyro::memo::{Dossier, Mark, Memo, MemoError, memo, pages, terminal};
 use gyro::positions::{AnyMethod, Method};
-use gyro::reports::{Page, Provenance, Run};
+use gyro::provenance::Provenance;
+use gyro::reports::{Page, Run};
 use gyro::scenario::{self, Scenario};
 
 use crate::reports::example;

@@ -1,5 +1,10 @@
 //! The whole run on a scripted engine: rows after every cell, resumed without repeating one, a failing cell survived.
 
+mod committed;
+mod gate;
+mod nightly;
+mod timing;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,11 +13,12 @@ use std::path::{Path, PathBuf};
 use gyro::baselines::Resume;
 use gyro::findings::{Axis, Question, Ruling};
 use gyro::identify::Candidate;
-use gyro::measurement::Cell;
+use gyro::measurement::{Cell, Quantity};
 use gyro::positions::{AnyMethod, Method};
 use gyro::run::{self, Found, Request};
 use gyro::scenario::Scenario;
-use gyro::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
+use gyro::stats::random::Random;
+use gyro::subject::{Engine, LayerAttention, Look, Scores, Stopwatch, Subject, SubjectError, Window};
 use gyro::units::{Seconds, Stretch};
 
 /// A model whose loss is told by a script: short range suffers under `linear`, positions past 2,048 under everything
@@ -21,6 +27,25 @@ struct Scripted {
     fails: bool,
     method: &'static str,
     factor: f64,
+    plant: Plant,
+    /// Restlessness of its clock; absent: times are exact.
+    jitter: Option<Random>,
+}
+
+/// What the deployed model, linear x4, has become since the baseline was saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Plant {
+    /// Nothing else.
+    #[default]
+    Healthy,
+    /// The loss of the first 256 positions of every window is so many times what it was.
+    Short(f32),
+    /// The loss is so many nats more from position 2,048 on.
+    Step(f32),
+    /// A decoded token takes so many times what it took.
+    Decode(f64),
+    /// A part of every decoded token takes so many seconds more.
+    Part(Quantity, f64),
 }
 
 /// What was asked of which configuration, and which one fails.
@@ -30,6 +55,11 @@ struct Script {
     fails: Option<&'static str>,
     /// After so many subjects the process is told to stop, like a kill.
     stops_after: Option<usize>,
+    plant: Plant,
+    /// Seed of the clock's restlessness, 1 % of every time; 0: times are exact.
+    jitter: u64,
+    /// How often the machine says that it was held back whenever it is asked; absent: it has no clock of its own.
+    held_back: Option<f64>,
 }
 
 impl Engine for &Script {
@@ -39,7 +69,45 @@ impl Engine for &Script {
         *self.asked.borrow_mut().entry(name.clone()).or_default() += 1;
         assert!(self.stops_after.is_none_or(|most| self.asked.borrow().values().sum::<usize>() <= most), "killed");
         let fails = self.fails == Some(method.name());
-        Ok(Box::new(Scripted { fails, method: method.name(), factor: factor.0 }))
+        let deployed = method.name() == "linear" && factor.0 == 4.0;
+        let subjects = self.asked.borrow().values().sum::<usize>() as u64;
+        Ok(Box::new(Scripted {
+            fails,
+            method: method.name(),
+            factor: factor.0,
+            plant: if deployed { self.plant } else { Plant::Healthy },
+            jitter: (self.jitter > 0).then(|| Random::new(self.jitter * 1000 + subjects)),
+        }))
+    }
+
+    fn stopwatch(&self) -> Option<&dyn Stopwatch> {
+        self.held_back.map(|_| *self as &dyn Stopwatch)
+    }
+}
+
+impl Stopwatch for Script {
+    fn without_positions(&self) -> Result<Box<dyn Subject>, SubjectError> {
+        (&self).subject(&Cell::unscaled())
+    }
+
+    fn fixed_kernel(&self) -> Result<Seconds, SubjectError> {
+        Ok(Seconds(0.003))
+    }
+
+    fn held_back(&self) -> Option<f64> {
+        self.held_back
+    }
+
+    fn clock(&self) -> Option<f64> {
+        None
+    }
+
+    fn fresh_pages(&self) -> Option<f64> {
+        Some(7.0)
+    }
+
+    fn peak_memory(&self) -> Option<f64> {
+        Some(3e8)
     }
 }
 
@@ -48,7 +116,16 @@ impl Scripted {
         let noise = (token.wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0;
         let compressed = if self.method == "linear" { 0.4 * (self.factor as f32).log2() } else { 0.0 };
         let unseen = if position as f64 > 2048.0 * self.factor { 2.0 } else { 0.0 };
-        2.0 + 0.2 * noise + compressed + unseen
+        let loss = 2.0 + 0.2 * noise + compressed + unseen;
+        match self.plant {
+            Plant::Short(times) if position < 256 => times * loss,
+            Plant::Step(more) if position >= 2048 => loss + more,
+            _ => loss,
+        }
+    }
+
+    fn time(&mut self, seconds: f64) -> Seconds {
+        Seconds(seconds * (1.0 + 0.01 * self.jitter.as_mut().map_or(0.0, Random::normal)))
     }
 }
 
@@ -74,11 +151,30 @@ impl Subject for Scripted {
     }
 
     fn prefill(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError> {
-        Ok(Seconds(tokens.len() as f64 * 1e-4))
+        Ok(self.time(tokens.len() as f64 * 1e-4))
     }
 
     fn decode(&mut self, _: &[u32]) -> Result<Seconds, SubjectError> {
-        Ok(Seconds(0.002))
+        let seconds = match self.plant {
+            Plant::Decode(times) => 0.002 * times,
+            Plant::Part(_, more) => 0.002 + more,
+            _ => 0.002,
+        };
+        Ok(self.time(seconds))
+    }
+
+    fn parts(&mut self, _: &[u32]) -> Result<Vec<(Quantity, Seconds)>, SubjectError> {
+        let plant = self.plant;
+        let seconds = |part| {
+            if let Plant::Part(slow, more) = plant
+                && slow == part
+            {
+                0.0004 + more
+            } else {
+                0.0004
+            }
+        };
+        Ok(Quantity::PARTS.map(|part| (part, self.time(seconds(part)))).to_vec())
     }
 }
 
@@ -100,6 +196,7 @@ fn request(out: &Path, resume: Resume) -> Request {
         resume,
         baseline: None,
         found: None,
+        questions: None,
     }
 }
 

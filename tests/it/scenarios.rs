@@ -145,7 +145,7 @@ fn what_is_left_out_has_the_documented_defaults() {
     assert_eq!(scenario.factors, [Stretch(1.0), Stretch(4.0), Stretch(8.0)]);
     assert_eq!(scenario.decide, [Question::ShortRange, Question::LongRange]);
     assert_eq!((scenario.sizes.documents, scenario.sizes.short_windows), (8, 7));
-    assert_eq!(scenario.sizes.latency_lengths, [Tokens(512), Tokens(2048), Tokens(8192)]);
+    assert_eq!(scenario.sizes.latency_lengths, [Tokens(256), Tokens(1024), Tokens(2048), Tokens(8192)]);
     assert_eq!(scenario.tolerance.latency, 1.05);
     assert!(scenario.expect.is_empty());
 }

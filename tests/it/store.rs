@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gyro::baselines::{Resume, RunFolder, Side, StoreError, compare, decode, encode, list, read_run, save, show};
-use gyro::findings::{Findings, Question, Ruling, Verdict};
+use gyro::baselines::{
+    Acceptance, Entry, Resume, RunFolder, Side, StoreError, Test, append, compare, decode, encode, history, list,
+    read_run, save, show,
+};
+use gyro::findings::{Findings, Question, Ruling};
 use gyro::measurement::{Arm, Cell, CellId, Measurement, Outcome, Place, Quantity, Reading};
 use gyro::positions::AnyMethod;
 use gyro::scenario::Tolerance;
@@ -18,6 +21,8 @@ use proptest::prelude::*;
 mod baseline;
 mod comparison;
 mod folder;
+mod kills;
+mod past;
 mod rows;
 
 /// A folder of its own for each test, removed when the test passes.

@@ -141,7 +141,7 @@ mod tests {
             theta: 10_000.0,
             trained: Tokens(2048),
             pairing: Pairing::HalfSplit,
-            native: AnyMethod::unscaled(),
+            native: AnyMethod::named("rope").unwrap_or_else(AnyMethod::unscaled),
         };
         let setting = Setting { method, factor: Stretch(4.0), heads, window: None };
         let at = Place { from: Some(4095), to: Some(4097), ..Place::default() };

@@ -8,6 +8,7 @@ mod attention_mass;
 mod confusion;
 mod explain;
 mod grid;
+mod history;
 mod latency;
 mod lines;
 mod loss_by_position;
@@ -28,6 +29,7 @@ use plotters::style::{Color, RGBColor};
 
 pub(super) use confusion::confusion_chart;
 pub use explain::mechanism_chart;
+pub(super) use history::history_chart;
 pub use training_curve::training_curve;
 
 use super::figures::Figure;

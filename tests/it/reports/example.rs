@@ -8,7 +8,7 @@ use gyro::findings::{
 };
 use gyro::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity, Reading};
 use gyro::positions::AnyMethod;
-use gyro::reports::{Machine, Provenance};
+use gyro::provenance::{Machine, Provenance};
 use gyro::stats::Estimate;
 use gyro::units::{Seconds, Stretch, Tokens};
 
@@ -285,6 +285,7 @@ pub(crate) fn findings() -> Findings {
             grid(Question::Retrieval, |method, factor| model(method, factor).1.iter().sum::<f64>() / 5.0),
         ],
         cells: cells().into_iter().map(summary).collect(),
+        speed: None,
         recommendation: Some(Recommendation {
             adapted: 0,
             method: "yarn".into(),
@@ -318,6 +319,8 @@ pub(crate) fn provenance() -> Provenance {
             processor: "Example CPU @ 2.10GHz".into(),
             cores: 2,
             memory_bytes: Some(8_000_000_000),
+            accelerator: None,
+            driver: None,
         },
         trained: Tokens(2048),
         target: Tokens(8192),
@@ -325,6 +328,9 @@ pub(crate) fn provenance() -> Provenance {
         threads: 2,
         seed: 17,
         scenario_path: "scenarios/8k_regression.yaml".into(),
+        dtype: Some("float32".into()),
+        scenario_hash: None,
+        positions: None,
         scenario_text: "question: Method or factor?\ntrained: 2048\ntarget: 8192\n".into(),
         checkpoint: "models/reference/rope-2k".into(),
         checkpoint_config: Some(std::fs::read_to_string("models/reference/rope-2k/config.json").unwrap()),

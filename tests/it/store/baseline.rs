@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn findings(deployed: &Cell) -> Findings {
+pub(super) fn findings(deployed: &Cell) -> Findings {
     Findings {
         deviations: Vec::new(),
         stability: Vec::new(),
@@ -16,6 +16,7 @@ fn findings(deployed: &Cell) -> Findings {
         causes: Vec::new(),
         grid: Vec::new(),
         cells: Vec::new(),
+        speed: None,
         recommendation: None,
         audit: Vec::new(),
         notes: Vec::new(),
@@ -34,14 +35,19 @@ fn run(dir: &Path, deployed: &Outcome) -> Vec<(Cell, Outcome)> {
     cells
 }
 
+fn because(reason: &str) -> Acceptance {
+    let worse = vec!["short range against main by 0.1".to_owned()];
+    Acceptance { reason: Some(reason.to_owned()), by: Some("A. Person".to_owned()), worse }
+}
+
 #[test]
 fn a_saved_baseline_holds_the_run_and_is_listed() {
     let scratch = Scratch::new();
     let (root, dir) = (scratch.join("baselines"), scratch.join("run"));
     let cells = run(&dir, &measured(&cell("linear", 4.0)));
     assert!(list(&root).unwrap().is_empty());
-    let saved = save(&root, "8k", "v1", &dir, None).unwrap();
-    save(&root, "4k", "v2", &dir, None).unwrap();
+    let saved = save(&root, "8k", "v1", &dir, &Acceptance::default()).unwrap();
+    save(&root, "4k", "v2", &dir, &Acceptance::default()).unwrap();
     let shown = show(&root, "8k", "v1").unwrap();
     assert_eq!(shown.cells, cells);
     assert_eq!(shown.record, saved);
@@ -60,17 +66,20 @@ fn a_baseline_is_replaced_only_for_a_reason() {
     let scratch = Scratch::new();
     let (root, dir) = (scratch.join("baselines"), scratch.join("run"));
     run(&dir, &measured(&cell("linear", 4.0)));
-    save(&root, "8k", "v1", &dir, None).unwrap();
+    save(&root, "8k", "v1", &dir, &Acceptance::default()).unwrap();
     let better = Outcome::Measured(vec![row(&cell("linear", 4.0), "short_range", Quantity::Nll, 0, 1.0)]);
     let cells = run(&dir, &better);
-    let taken = save(&root, "8k", "v1", &dir, None).unwrap_err().to_string();
+    let taken = save(&root, "8k", "v1", &dir, &Acceptance::default()).unwrap_err().to_string();
     assert!(taken.contains("gyro baseline accept --name v1 --reason"), "{taken}");
-    assert!(matches!(save(&root, "8k", "v1", &dir, Some("  ")), Err(StoreError::NoReason)));
+    assert!(matches!(save(&root, "8k", "v1", &dir, &because("  ")), Err(StoreError::NoReason)));
     assert_ne!(show(&root, "8k", "v1").unwrap().cells, cells);
-    save(&root, "8k", "v1", &dir, Some("new tokenizer")).unwrap();
+    save(&root, "8k", "v1", &dir, &because("new tokenizer")).unwrap();
     let shown = show(&root, "8k", "v1").unwrap();
     assert_eq!(shown.cells, cells);
-    assert_eq!(shown.record.reason.as_deref(), Some("new tokenizer"));
+    let record = &shown.record;
+    assert_eq!((record.reason.as_deref(), record.accepted_by.as_deref()), (Some("new tokenizer"), Some("A. Person")));
+    assert_eq!(record.worse, ["short range against main by 0.1"]);
+    assert!(record.replaces.is_some());
     assert_eq!(fs::read_dir(root.join("8k")).unwrap().count(), 1, "nothing is left beside it");
 }
 
@@ -80,7 +89,7 @@ fn what_cannot_be_a_baseline_leaves_no_trace() {
     let (root, dir) = (scratch.join("baselines"), scratch.join("run"));
     run(&dir, &failed("out of memory"));
     let unfit = |why: &str| {
-        let error = save(&root, "8k", "v1", &dir, None).unwrap_err().to_string();
+        let error = save(&root, "8k", "v1", &dir, &Acceptance::default()).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     };
     unfit("its deployed cell `linear x4` was not measured");
@@ -88,8 +97,56 @@ fn what_cannot_be_a_baseline_leaves_no_trace() {
     fs::remove_file(dir.join("run.json")).unwrap();
     unfit("it has no run.json");
     for name in ["", "..", "a/b", ".hidden", "a b"] {
-        assert!(matches!(save(&root, "8k", name, &dir, None), Err(StoreError::Name { .. })), "{name}");
+        assert!(
+            matches!(save(&root, "8k", name, &dir, &Acceptance::default()), Err(StoreError::Name { .. })),
+            "{name}"
+        );
         assert!(matches!(show(&root, name, "v1"), Err(StoreError::Name { .. })), "{name}");
     }
     assert!(!root.exists());
+}
+
+#[test]
+fn whatever_is_broken_in_a_baseline_is_named() {
+    let scratch = Scratch::new();
+    let (root, dir) = (scratch.join("baselines"), scratch.join("run"));
+    run(&dir, &measured(&cell("linear", 4.0)));
+    for file in ["baseline.json", "run.json", "findings.json", "cells.json", "measurements.parquet"] {
+        let _ = fs::remove_dir_all(&root);
+        save(&root, "8k", "v1", &dir, &Acceptance::default()).unwrap();
+        let path = root.join("8k/v1").join(file);
+        let whole = fs::read(&path).unwrap();
+        let middle = whole.len() / 2;
+        let broken: [Option<Vec<u8>>; 4] = [
+            None,
+            Some(whole[..middle].to_vec()),
+            Some(Vec::new()),
+            Some(with_byte(&whole, middle, whole[middle].wrapping_add(1))),
+        ];
+        for bytes in broken {
+            match bytes {
+                None => fs::remove_file(&path).unwrap(),
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+            }
+            let shown = show(&root, "8k", "v1");
+            if file == "baseline.json" && fs::read(&path).is_ok_and(|bytes| bytes.len() == whole.len()) {
+                // A changed letter there may be another word, or another file's hash.
+                continue;
+            }
+            let error = shown.unwrap_err().to_string();
+            assert!(error.contains(file), "{file}: {error}");
+        }
+    }
+}
+
+#[test]
+fn two_savers_at_once_do_not_mix() {
+    let scratch = Scratch::new();
+    let (root, dir) = (scratch.join("baselines"), scratch.join("run"));
+    run(&dir, &measured(&cell("linear", 4.0)));
+    save(&root, "8k", "v1", &dir, &Acceptance::default()).unwrap();
+    let _held = gyro::baselines::Lock::take(&root.join(".8k.lock"), &root).unwrap();
+    let refused = save(&root, "8k", "v1", &dir, &because("another")).unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    assert_eq!(show(&root, "8k", "v1").unwrap().record.reason, None);
 }

@@ -4,28 +4,6 @@ use super::*;
 
 const TOLERANCE: Tolerance = Tolerance { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 };
 
-/// Mean of the differences, two standard errors to each side.
-fn difference(now: &[f64], before: &[f64]) -> Option<Estimate> {
-    let differences: Vec<f64> = now.iter().zip(before).map(|(now, before)| now - before).collect();
-    let n = differences.len();
-    if n < 2 {
-        return None;
-    }
-    let point = differences.iter().sum::<f64>() / n as f64;
-    let variance = differences.iter().map(|d| (d - point).powi(2)).sum::<f64>() / (n - 1) as f64;
-    let reach = 2.0 * (variance / n as f64).sqrt();
-    Some(Estimate { point, low: point - reach, high: point + reach, confidence: 0.95, n })
-}
-
-fn judge(change: Estimate, tolerance: f64) -> Ruling {
-    match (change.low, change.high) {
-        (low, _) if low > tolerance => Ruling::Worse,
-        (_, high) if high < -tolerance => Ruling::Better,
-        (low, high) if low >= -tolerance && high <= tolerance => Ruling::WithinNoise,
-        _ => Ruling::Undecided,
-    }
-}
-
 fn deployed() -> Cell {
     cell("linear", 4.0)
 }
@@ -64,15 +42,15 @@ fn changed(change: impl Fn(&mut Measurement)) -> Vec<(Cell, Outcome)> {
     cells
 }
 
-fn verdicts_of_texts(run: &[(Cell, Outcome)], text: &str) -> Vec<Verdict> {
+fn tests_of(run: &[(Cell, Outcome)], text: &str, machine: &str) -> Vec<Test> {
     let (before, id) = (cells(1.0), deployed().id());
-    let baseline = Side { cells: &before, deployed: &id, text: "t" };
-    let run = Side { cells: run, deployed: &id, text };
-    compare("v1", baseline, run, Tokens(2048), &TOLERANCE, difference, judge)
+    let baseline = Side { cells: &before, deployed: &id, text: "t", machine: "m" };
+    let run = Side { cells: run, deployed: &id, text, machine };
+    compare("v1", baseline, run, Tokens(2048), &TOLERANCE)
 }
 
-fn verdict(run: &[(Cell, Outcome)], question: Question) -> Verdict {
-    verdicts_of_texts(run, "t").into_iter().find(|verdict| verdict.question == question).unwrap()
+fn test(run: &[(Cell, Outcome)], question: Question) -> Test {
+    tests_of(run, "t", "another").into_iter().find(|test| test.verdict.question == question).unwrap()
 }
 
 fn of(probe: &str) -> impl Fn(&Measurement) -> bool {
@@ -82,42 +60,105 @@ fn of(probe: &str) -> impl Fn(&Measurement) -> bool {
 #[test]
 fn the_same_rows_are_within_noise_on_a_faster_machine_too() {
     for machine in [1.0, 0.25] {
-        let verdicts = verdicts_of_texts(&cells(machine), "t");
-        let questions: Vec<_> = verdicts.iter().map(|verdict| verdict.question).collect();
-        assert_eq!(questions, [Question::ShortRange, Question::LongRange, Question::Retrieval, Question::Latency]);
-        for verdict in verdicts {
+        let tests = tests_of(&cells(machine), "t", "another");
+        let names: Vec<_> = tests.iter().map(Test::name).collect();
+        assert_eq!(names, ["short_range", "long_range", "retrieval", "prefill@512", "prefill@2048"]);
+        for test in tests {
+            let verdict = &test.verdict;
             assert_eq!(verdict.ruling, Ruling::WithinNoise, "{verdict:?}");
             assert_eq!((verdict.against.as_str(), &verdict.why), ("v1", &None));
+            assert!(test.p.is_some_and(|p| p > 0.1), "{test:?}");
         }
     }
-    let latency = verdict(&cells(0.25), Question::Latency);
+    let latency = test(&cells(0.25), Question::Latency).verdict;
     assert!((latency.change.unwrap().point - 1.0).abs() < 1e-9);
     assert!((latency.deployed.unwrap().point - 1.2 * 1.005).abs() < 1e-3, "{latency:?}");
 }
 
 #[test]
+fn seconds_are_compared_on_the_same_machine_alone() {
+    let named =
+        |machine| tests_of(&cells(1.25), "t", machine).into_iter().find(|test| test.name() == "prefill_seconds");
+    let same = named("m").unwrap().verdict;
+    assert_eq!(same.ruling, Ruling::Worse, "{same:?}");
+    assert!((same.change.unwrap().point - 1.25).abs() < 1e-9);
+    assert!(named("another").is_none());
+}
+
+#[test]
+fn a_machine_that_is_slower_itself_is_not_blamed_on_the_run() {
+    let kernel = |cells: &mut Vec<(Cell, Outcome)>, seconds: f64| {
+        let timing = deployed().latency();
+        let rows = (0..24).map(|n| row(&timing, "latency", Quantity::FixedKernel, n, seconds)).collect();
+        cells.push((timing, Outcome::Measured(rows)));
+    };
+    let (mut before, mut now, id) = (cells(1.0), cells(1.25), deployed().id());
+    kernel(&mut before, 0.010);
+    kernel(&mut now, 0.013);
+    let side = |cells| Side { cells, deployed: &id, text: "t", machine: "m" };
+    let tests = compare("v1", side(&before), side(&now), Tokens(2048), &TOLERANCE);
+    let seconds = tests.iter().find(|test| test.name() == "prefill_seconds").unwrap();
+    assert_eq!(seconds.verdict.ruling, Ruling::Undecided);
+    assert!(seconds.verdict.why.as_ref().is_some_and(|why| why.contains("takes 1.300 of the time")), "{seconds:?}");
+}
+
+#[test]
+fn a_restless_null_control_leaves_latency_undecided() {
+    let mut run = changed(|row| row.reading.value *= if of("latency")(row) { 1.5 } else { 1.0 });
+    let Outcome::Measured(unscaled) = &mut run[0].1 else { unreachable!() };
+    let control: Vec<_> = unscaled
+        .iter()
+        .map(|row| {
+            let mut row = row.clone();
+            (row.reading.repeat, row.reading.value) = (1, 1.2 * row.reading.value);
+            row
+        })
+        .collect();
+    unscaled.extend(control);
+    for test in tests_of(&run, "t", "m").iter().filter(|test| test.verdict.question == Question::Latency) {
+        assert_eq!(test.verdict.ruling, Ruling::Undecided, "{test:?}");
+        assert!(test.verdict.why.as_ref().is_some_and(|why| why.contains("differs by 1.200x")), "{test:?}");
+    }
+}
+
+/// One of 5 tests is a little beyond the tolerance: its own interval says so, Holm's correction does not.
+#[test]
+fn a_lone_weak_test_among_several_is_not_enough() {
+    let shifts = [0.05, 0.03, 0.06, 0.022, 0.05, 0.04];
+    let weak = changed(|row| {
+        if of("short_range")(row) {
+            row.reading.value += shifts[row.reading.document as usize];
+        }
+    });
+    let test = test(&weak, Question::ShortRange);
+    assert!(test.verdict.change.unwrap().low > TOLERANCE.short_range, "{test:?}");
+    assert_eq!(test.verdict.ruling, Ruling::Undecided);
+    assert!(test.verdict.why.is_some_and(|why| why.contains("after Holm's correction over 5 tests")));
+}
+
+#[test]
 fn each_question_sees_its_own_damage() {
     let short = changed(|row| row.reading.value += f64::from(u8::from(of("short_range")(row))) * 0.3);
-    let verdict_short = verdict(&short, Question::ShortRange);
+    let verdict_short = test(&short, Question::ShortRange).verdict;
     assert_eq!(verdict_short.ruling, Ruling::Worse);
     assert!((verdict_short.change.unwrap().point - 0.3).abs() < 1e-9);
     assert!((verdict_short.reference.unwrap().point - 3.25).abs() < 1e-9);
-    assert_eq!(verdict(&short, Question::LongRange).ruling, Ruling::WithinNoise);
+    assert_eq!(test(&short, Question::LongRange).verdict.ruling, Ruling::WithinNoise);
 
     let inside = changed(|row| row.reading.value += f64::from(u8::from(row.reading.at.to == Some(2048))));
-    assert_eq!(verdict(&inside, Question::LongRange).ruling, Ruling::WithinNoise, "below the trained length");
+    assert_eq!(test(&inside, Question::LongRange).verdict.ruling, Ruling::WithinNoise, "below the trained length");
     let beyond = changed(|row| row.reading.value -= f64::from(u8::from(row.reading.at.from == Some(4096))));
-    let verdict_beyond = verdict(&beyond, Question::LongRange);
+    let verdict_beyond = test(&beyond, Question::LongRange).verdict;
     assert_eq!(verdict_beyond.ruling, Ruling::Better);
     assert!((verdict_beyond.change.unwrap().point + 0.5).abs() < 1e-9);
 
     let forgetful = changed(|row| row.reading.value -= f64::from(u8::from(of("retrieval")(row))) * 0.4);
-    let verdict_recall = verdict(&forgetful, Question::Retrieval);
+    let verdict_recall = test(&forgetful, Question::Retrieval).verdict;
     assert_eq!(verdict_recall.ruling, Ruling::Worse, "less recall is worse");
     assert!((verdict_recall.change.unwrap().point + 0.4).abs() < 1e-9);
 
     let slow = changed(|row| row.reading.value *= if of("latency")(row) { 1.5 } else { 1.0 });
-    let verdict_latency = verdict(&slow, Question::Latency);
+    let verdict_latency = test(&slow, Question::Latency).verdict;
     assert_eq!(verdict_latency.ruling, Ruling::Worse);
     assert!((verdict_latency.change.unwrap().point - 1.5).abs() < 1e-9);
 }
@@ -125,7 +166,7 @@ fn each_question_sees_its_own_damage() {
 #[test]
 fn what_was_measured_differently_is_incomparable_and_says_why() {
     let because = |run: &[(Cell, Outcome)], question, why: &str| {
-        let verdict = verdict(run, question);
+        let verdict = test(run, question).verdict;
         assert_eq!(verdict.ruling, Ruling::Incomparable, "{verdict:?}");
         assert!(verdict.change.is_none());
         assert!(verdict.why.as_deref().is_some_and(|given| given.contains(why)), "{verdict:?}");
@@ -137,9 +178,9 @@ fn what_was_measured_differently_is_incomparable_and_says_why() {
     because(&changed(|row| row.reading.count = 99), Question::Retrieval, "255 scored places in the baseline and 99");
     because(&changed(|row| row.reading.at.length = Some(1)), Question::Latency, "not timed beside");
     because(&changed(|row| row.reading.probe = "x".to_owned()), Question::LongRange, "did not measure");
-    let text = verdicts_of_texts(&cells(1.0), "another");
-    assert_eq!(text[0].ruling, Ruling::Incomparable);
-    assert!(text[0].why.as_deref().is_some_and(|why| why.contains("different text")));
+    let text = tests_of(&cells(1.0), "another", "m");
+    assert_eq!(text[0].verdict.ruling, Ruling::Incomparable);
+    assert!(text[0].verdict.why.as_deref().is_some_and(|why| why.contains("different text")));
 }
 
 #[test]
@@ -149,7 +190,7 @@ fn a_loss_that_is_not_a_number_is_worse_without_an_average() {
             row.reading.value = f64::NAN;
         }
     });
-    let verdict = verdict(&broken, Question::ShortRange);
+    let verdict = test(&broken, Question::ShortRange).verdict;
     assert_eq!((verdict.ruling, verdict.change), (Ruling::Worse, None));
     assert!(verdict.why.is_some_and(|why| why.contains("1 of 6 documents")));
 }
@@ -157,7 +198,7 @@ fn a_loss_that_is_not_a_number_is_worse_without_an_average() {
 #[test]
 fn few_or_scattered_pairs_are_undecided() {
     let scattered = changed(|row| row.reading.value += f64::from(row.reading.document) / 60.0);
-    let verdict = verdict(&scattered, Question::ShortRange);
+    let verdict = test(&scattered, Question::ShortRange).verdict;
     assert_eq!(verdict.ruling, Ruling::Undecided, "{verdict:?}");
     assert!(verdict.why.is_some());
 }

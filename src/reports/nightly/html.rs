@@ -1,0 +1,122 @@
+//! `index.html`: the night as one file that needs nothing else, with links into each run.
+
+use super::super::charts::history_chart;
+use super::super::html::escape;
+use super::{Night, NightRun, Outcome, ReportError, Series, amount, markdown, numbers};
+use crate::findings::Ruling;
+
+/// The same look as a run's report.
+const STYLE: &str = include_str!("../report.css");
+
+/// The night as a page.
+pub(super) fn page(night: &Night, series: &[Series<'_>]) -> Result<String, ReportError> {
+    let class = match night.exit_code() {
+        0 => "same",
+        1 => "worse",
+        _ => "undecided",
+    };
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Gyro, night of {started}</title>\n<style>\n{STYLE}</style>\n\
+         </head>\n<body>\n<main>\n<header>\n<p class=\"origin\">Gyro \u{b7} night of {started}</p>\n<h1>What moved since the \
+         baselines</h1>\n<p class=\"answer {class}\">{}</p>\n",
+        escape(&night.answer()),
+        started = escape(&night.started),
+    );
+    table(&mut page, &["Scenario", "Ruling", "What to know"], night.runs.iter().map(overview));
+    page.push_str("</header>\n");
+    for run in &night.runs {
+        against(&mut page, run);
+    }
+    page.push_str("<h2>Over time</h2>\n");
+    if series.is_empty() {
+        page.push_str("<p>There is no history yet.</p>\n");
+    }
+    for line in series.iter().filter(|line| !line.entries.is_empty()) {
+        let scenario = line.entries.first().map_or("", |entry| entry.scenario.as_str());
+        page.push_str(&format!(
+            "<figure>\n<div class=\"card\" tabindex=\"0\">\n{}</div>\n<figcaption><b>{}, {}.</b> Changes of level: {}.</figcaption>\n</figure>\n",
+            history_chart(line)?,
+            escape(scenario),
+            escape(&line.name()),
+            escape(&markdown::changes(line)),
+        ));
+    }
+    page.push_str("</main>\n</body>\n</html>\n");
+    Ok(page)
+}
+
+fn overview(run: &NightRun) -> Vec<String> {
+    let class = match run.exit_code() {
+        0 => "same",
+        1 => "worse",
+        _ => "undecided",
+    };
+    let link = format!("<a href=\"{0}/report.html\">{1}</a>", escape(&run.folder), escape(&run.scenario));
+    let remarks: Vec<String> = run.remarks().iter().map(|remark| escape(remark)).collect();
+    vec![link, format!("<span class=\"ruling {class}\">{}</span>", run.ruling()), remarks.join("<br>")]
+}
+
+/// Every test of a run, with the run's rows behind it.
+fn against(page: &mut String, run: &NightRun) {
+    let Outcome::Ended { gate: Some(gate), provenance, .. } = &run.outcome else { return };
+    page.push_str(&format!(
+        "<h2>{} against <code>{}</code></h2>\n<p>Baseline of {}; commit {}, {}. Rows: <a href=\"{folder}/measurements.parquet\">\
+         {folder}/measurements.parquet</a>.</p>\n",
+        escape(&run.scenario),
+        escape(&gate.baseline),
+        escape(&gate.saved),
+        escape(provenance.commit.as_deref().unwrap_or("unknown")),
+        escape(&provenance.machine_words()),
+        folder = escape(&run.folder),
+    ));
+    let rows = gate.tests.iter().map(|test| {
+        let verdict = &test.verdict;
+        let class = match verdict.ruling {
+            Ruling::Worse => "worse",
+            Ruling::Better => "better",
+            Ruling::WithinNoise => "same",
+            Ruling::Undecided => "undecided",
+            Ruling::Incomparable => "incomparable",
+        };
+        let change = verdict.change.map_or_else(|| "\u{2013}".to_owned(), |change| amount(&verdict.unit, &change));
+        vec![
+            escape(&test.name()),
+            format!(
+                "<span class=\"ruling {class}\">{} {}</span>",
+                numbers::symbol(verdict.ruling),
+                verdict.ruling.words()
+            ),
+            escape(&change),
+            escape(&numbers::tolerance(&verdict.unit, verdict.tolerance)),
+            test.p.map_or_else(|| "\u{2013}".to_owned(), |p| format!("{p:.4}")),
+            escape(test.again.as_deref().or(verdict.why.as_deref()).unwrap_or("")),
+        ]
+    });
+    table(page, &["Test", "Ruling", "Change [95% interval]", "Accepted", "p (Holm)", "Remark"], rows);
+    if !gate.differences.is_empty() {
+        page.push_str("<ul>\n");
+        for difference in &gate.differences {
+            page.push_str(&format!("<li>{}</li>\n", escape(difference)));
+        }
+        page.push_str("</ul>\n");
+    }
+}
+
+/// A table whose entries are HTML already.
+fn table(page: &mut String, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    page.push_str("<div class=\"table\" tabindex=\"0\">\n<table>\n<thead><tr>");
+    for word in head {
+        page.push_str(&format!("<th scope=\"col\">{word}</th>"));
+    }
+    page.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        page.push_str("<tr>");
+        for entry in row {
+            page.push_str(&format!("<td>{entry}</td>"));
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</tbody>\n</table>\n</div>\n");
+}

@@ -1,0 +1,139 @@
+//! Runs against a baseline: what was planted is flagged under its own question, and health is silent.
+
+use gyro::baselines::{Acceptance, Gate, save};
+use gyro::findings::{Question, Ruling};
+use gyro::run::Against;
+
+use super::*;
+
+/// The shipped scenario with a tolerance of 5 % on time, in a folder of its own.
+fn scenario(name: &str) -> (PathBuf, PathBuf) {
+    let home = folder(name);
+    fs::create_dir_all(&home).unwrap();
+    let text = fs::read_to_string("scenarios/8k_regression.yaml").unwrap();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let text = text.replace("../models", models.to_str().unwrap()).replace("latency: 1.10", "latency: 1.05");
+    let path = home.join("8k_regression.yaml");
+    fs::write(&path, text).unwrap();
+    (home, path)
+}
+
+fn asked(scenario: &Path, out: PathBuf, baseline: Option<&Path>) -> Request {
+    Request {
+        scenario: scenario.to_owned(),
+        baseline: baseline.map(|root| Against { root: root.to_owned(), name: "main".to_owned(), required: true }),
+        // What a gate needs: the deployed cell and its references.
+        questions: Some(Question::ALL.to_vec()),
+        ..request(&out, Resume::Automatic)
+    }
+}
+
+fn measured(request: &Request, script: &Script) -> run::Finished {
+    run::diagnose(request, |_: &Scenario| Ok(script)).unwrap()
+}
+
+/// A baseline of the healthy state, and the gate of a later state against it.
+fn gate_of(name: &str, plant: Plant) -> (Gate, u8) {
+    let (home, path) = scenario(name);
+    let before = measured(&asked(&path, home.join("before"), None), &Script { jitter: 1, ..Script::default() });
+    save(&home.join("baselines"), "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+    let script = Script { plant, jitter: 2, ..Script::default() };
+    let now = measured(&asked(&path, home.join("now"), Some(&home.join("baselines"))), &script);
+    let gate = now.gate.unwrap();
+    let code = gate.exit_code();
+    (gate, code)
+}
+
+/// The names of the tests that say worse.
+fn worse(gate: &Gate) -> Vec<String> {
+    gate.worse().map(gyro::baselines::Test::name).collect()
+}
+
+#[test]
+fn two_percent_more_short_range_loss_is_flagged_and_nothing_else() {
+    let (gate, code) = gate_of("gate-short", Plant::Short(1.02));
+    assert_eq!((worse(&gate), code), (vec!["short_range".to_owned()], 1), "{gate:#?}");
+    let test = gate.worse().next().unwrap();
+    // 2 % of a loss of about 2.9 nats/token.
+    let change = test.verdict.change.unwrap();
+    assert!((0.05..0.065).contains(&change.point) && change.low > 0.02, "{change:?}");
+    assert!(test.again.as_ref().is_some_and(|again| again.starts_with("confirmed: worse")), "{test:?}");
+}
+
+#[test]
+fn a_step_at_the_trained_length_is_flagged_with_its_place() {
+    let (gate, code) = gate_of("gate-step", Plant::Step(0.1));
+    assert_eq!((worse(&gate), code), (vec!["long_range".to_owned()], 1), "{gate:#?}");
+    assert_eq!(gate.worse().next().unwrap().begins, Some(2048));
+}
+
+#[test]
+fn ten_percent_slower_decoding_is_flagged_and_prefill_is_not() {
+    let (gate, code) = gate_of("gate-decode", Plant::Decode(1.10));
+    let found = worse(&gate);
+    assert_eq!(code, 1, "{gate:#?}");
+    assert!(!found.is_empty() && found.iter().all(|name| name.starts_with("decode")), "{found:?}");
+    let ratios: Vec<&str> = found.iter().map(String::as_str).filter(|name| name.contains('@')).collect();
+    assert_eq!(ratios, ["decode@256", "decode@1024", "decode@2048", "decode@8192"], "{gate:#?}");
+}
+
+/// Every repeat is compared with the first one; the clock is as restless as before.
+#[test]
+fn twenty_healthy_repeats_flag_nothing() {
+    let (home, path) = scenario("gate-healthy");
+    let before = measured(&asked(&path, home.join("before"), None), &Script { jitter: 1, ..Script::default() });
+    let root = home.join("baselines");
+    save(&root, "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+    let mut flagged = 0;
+    for repeat in 0..20 {
+        let script = Script { jitter: 100 + repeat, ..Script::default() };
+        let now = measured(&asked(&path, home.join("now"), Some(&root)), &script);
+        flagged += usize::from(now.gate.unwrap().exit_code() == 1);
+    }
+    println!("{flagged} of 20 healthy repeats were flagged");
+    assert_eq!(flagged, 0);
+}
+
+#[test]
+fn a_suspicion_that_does_not_come_again_is_taken_back() {
+    let (home, path) = scenario("gate-again");
+    let before = measured(&asked(&path, home.join("before"), None), &Script::default());
+    let root = home.join("baselines");
+    save(&root, "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+    // The first measurement is damaged, the second one is not: something passing.
+    let engine = Passing { damaged: Script { plant: Plant::Short(1.05), ..Script::default() }, ..Passing::default() };
+    let request = asked(&path, home.join("now"), Some(&root));
+    let now = run::diagnose(&request, |_: &Scenario| Ok(&engine)).unwrap();
+    let gate = now.gate.unwrap();
+    let test = gate.tests.iter().find(|test| test.verdict.question == Question::ShortRange).unwrap();
+    assert_eq!(test.verdict.ruling, Ruling::Undecided);
+    assert!(
+        test.again.as_ref().is_some_and(|again| again.starts_with("measured again it was within noise")),
+        "{test:?}"
+    );
+    assert_eq!(gate.exit_code(), 2);
+}
+
+/// Damaged while it is asked for the first time, healthy afterwards.
+#[derive(Default)]
+struct Passing {
+    damaged: Script,
+    healthy: Script,
+}
+
+impl Engine for &Passing {
+    fn subject(&self, cell: &Cell) -> Result<Box<dyn Subject>, SubjectError> {
+        let first = !self.damaged.asked.borrow().contains_key("linear x4");
+        if first { (&self.damaged).subject(cell) } else { (&self.healthy).subject(cell) }
+    }
+}
+
+#[test]
+fn a_missing_baseline_is_said_before_anything_is_measured() {
+    let (home, path) = scenario("gate-missing");
+    let script = Script::default();
+    let request = asked(&path, home.join("now"), Some(&home.join("baselines")));
+    let error = run::diagnose(&request, |_: &Scenario| Ok(&script)).unwrap_err().to_string();
+    assert!(error.starts_with("no baseline `main` of `8k_regression`"), "{error}");
+    assert!(script.asked.borrow().is_empty());
+}

@@ -1,0 +1,150 @@
+//! Nights: every scenario once, a history that grows, a summary whose numbers come from rows.
+
+use gyro::baselines::{Acceptance, history, read_run, save};
+use gyro::measurement::Outcome;
+use gyro::run::{Against, NightRequest};
+
+use super::*;
+
+fn night(home: &Path, scenarios: &[&str]) -> NightRequest {
+    NightRequest {
+        scenarios: scenarios.iter().map(|name| Path::new("scenarios").join(name).with_extension("yaml")).collect(),
+        out: home.join("nightly"),
+        device: "scripted".to_owned(),
+        threads: 1,
+        quick: true,
+        baseline: Against { root: home.join("baselines"), name: "main".to_owned(), required: false },
+    }
+}
+
+fn run_night(request: &NightRequest, script: &Script) -> gyro::reports::nightly::Night {
+    run::nightly(request, |_: &Scenario| Ok(script)).unwrap()
+}
+
+fn read(home: &Path, name: &str) -> String {
+    fs::read_to_string(home.join("nightly").join(name)).unwrap()
+}
+
+#[test]
+fn a_night_without_a_baseline_is_not_judged_and_one_with_it_is() {
+    let home = folder("night-judged");
+    let request = night(&home, &["8k_regression"]);
+    let first = run_night(&request, &Script::default());
+    assert_eq!(first.exit_code(), 2, "a missing baseline is no pass");
+    assert!(read(&home, "summary.md").contains("there is no baseline to compare with"));
+    let ran = home.join("nightly").join(&first.runs[0].folder);
+    save(&home.join("baselines"), "8k_regression", "main", &ran, &Acceptance::default()).unwrap();
+
+    let healthy = run_night(&request, &Script::default());
+    assert_eq!(healthy.exit_code(), 0, "{}", read(&home, "summary.md"));
+    let broken = run_night(&request, &Script { plant: Plant::Short(1.05), ..Script::default() });
+    assert_eq!(broken.exit_code(), 1);
+    let junit = read(&home, "junit.xml");
+    assert!(
+        junit.contains("<testcase classname=\"gyro.8k_regression\" name=\"short_range\">\n      <failure "),
+        "{junit}"
+    );
+    assert!(read(&home, "index.html").contains("1 of 1 scenario regressed: 8k_regression."));
+    let bencher: serde_json::Value = serde_json::from_str(&read(&home, "bencher.json")).unwrap();
+    let metric = &bencher["8k_regression"]["short-range-nll-nats-token"];
+    assert!(metric["lower_value"].as_f64() < metric["value"].as_f64(), "{bencher:#}");
+    // From files alone the pages are the same.
+    let before = read(&home, "index.html");
+    assert_eq!(run::summary(&home.join("nightly")).unwrap().exit_code(), 1);
+    assert!(before == read(&home, "index.html"));
+}
+
+#[test]
+fn a_killed_night_goes_on_and_enters_the_history_once() {
+    let home = folder("night-killed");
+    let request = night(&home, &["8k_regression", "strategy_selection"]);
+    let killed = Script { stops_after: Some(7), ..Script::default() };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_night(&request, &killed)));
+    assert!(outcome.is_err(), "the script stops the night");
+    let script = Script::default();
+    let whole = run_night(&request, &script);
+    let again: usize = script.asked.borrow().values().sum();
+    let fresh = Script::default();
+    let other = folder("night-whole");
+    run_night(&night(&other, &["8k_regression", "strategy_selection"]), &fresh);
+    let all: usize = fresh.asked.borrow().values().sum();
+    // The seventh subject ended the process: the cells before it are on disk.
+    assert!(again < all && again + 7 >= all, "{again} of {all} subjects were made again");
+    let nights: std::collections::BTreeSet<String> =
+        history(&home.join("nightly/history")).unwrap().into_iter().map(|entry| entry.night).collect();
+    assert_eq!(nights.len(), 1);
+    assert_eq!(whole.runs.len(), 2);
+}
+
+#[test]
+fn a_scenario_that_fails_is_named_and_the_others_are_run() {
+    let home = folder("night-failing");
+    let mut request = night(&home, &["8k_regression"]);
+    request.scenarios.insert(0, "scenarios/absent.yaml".into());
+    let night = run_night(&request, &Script::default());
+    assert_eq!((night.runs.len(), night.exit_code()), (2, 2));
+    assert!(read(&home, "summary.md").contains("it came to no report: cannot read"), "{}", read(&home, "summary.md"));
+    assert_eq!(history(&home.join("nightly/history")).unwrap().iter().filter(|e| e.scenario == "absent").count(), 0);
+}
+
+/// Picks numbers of the summary and computes them again from the rows that it names, in the plainest way.
+#[test]
+fn the_numbers_of_the_summary_come_from_rows() {
+    let home = folder("night-traced");
+    run_night(&night(&home, &["8k_regression"]), &Script { jitter: 5, ..Script::default() });
+    let summary: serde_json::Value = serde_json::from_str(&read(&home, "summary.json")).unwrap();
+    let mut picked = 0;
+    for series in summary["series"].as_array().unwrap() {
+        let last = series["nights"].as_array().unwrap().last().unwrap();
+        let dir = home.join("nightly").join(last["run"].as_str().unwrap());
+        let bytes = fs::read(dir.join("measurements.parquet")).unwrap();
+        assert_eq!(last["rows"].as_str().unwrap(), blake3::hash(&bytes).to_hex().as_str());
+        let shown = last["value"]["point"].as_f64().unwrap();
+        let cells = read_run(&dir).unwrap();
+        let rows = |arm: gyro::measurement::Arm, label: &str| {
+            let (_, outcome) = cells.iter().find(|(cell, _)| cell.arm == arm && cell.label() == label).unwrap().clone();
+            let Outcome::Measured(rows) = outcome else { panic!("{label} has no rows") };
+            rows
+        };
+        let expected = match series["question"].as_str().unwrap() {
+            "short_range" => {
+                // All windows are equally long, so a document's mean is the plain one weighted by counts.
+                let rows = rows(gyro::measurement::Arm::Grid, "linear x4");
+                let scored = rows
+                    .iter()
+                    .map(|row| &row.reading)
+                    .filter(|r| r.probe == "short_range" && r.quantity == Quantity::Nll);
+                let mut documents: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+                for reading in scored {
+                    let sum = documents.entry(reading.document).or_default();
+                    sum.0 += reading.value * f64::from(reading.count);
+                    sum.1 += f64::from(reading.count);
+                }
+                documents.values().map(|(sum, count)| sum / count).sum::<f64>() / documents.len() as f64
+            }
+            "latency" => {
+                let length = series["length"].as_u64().unwrap() as u32;
+                let quantity = Quantity::named(series["quantity"].as_str().unwrap()).unwrap();
+                let rows = rows(gyro::measurement::Arm::Latency, "latency of linear x4");
+                let time = |block: u32, arm: u32| {
+                    let found = rows.iter().map(|row| &row.reading).find(|r| {
+                        (r.quantity, r.document, r.repeat, r.at.length) == (quantity, block, arm, Some(length))
+                    });
+                    found.unwrap().value
+                };
+                let blocks = 3;
+                let logs = (0..blocks).map(|block| {
+                    // Two timings of the unscaled arm in a block: their median is their mean.
+                    (time(block, 0) / f64::midpoint(time(block, 1), time(block, 2))).ln()
+                });
+                (logs.sum::<f64>() / f64::from(blocks)).exp()
+            }
+            _ => continue,
+        };
+        assert!((shown - expected).abs() < 1e-9, "{series:#}: {expected}");
+        picked += 1;
+        let written = format!("{expected:.3}");
+        assert!(read(&home, "summary.md").contains(&written), "{written} is not on the page");
+    }
+    assert!(picked >= 5, "{picked} numbers were found to compute again");
+}
