@@ -160,7 +160,7 @@ fn summary(scenario: &Scenario, (cell, outcome): &(Cell, Outcome)) -> CellSummar
         id: cell.id().0,
         method: cell.method.name().to_owned(),
         factor: cell.factor.0,
-        condition: cell.condition().to_owned(),
+        condition: cell.condition(),
         outcome: outcome.to_owned(),
         reason,
     }

@@ -81,7 +81,7 @@ fn grouped(q_bhtd: &Tensor, k_bhsd: &Tensor, v_bhsd: &Tensor, groups: &Groups) -
     let keys = groups.keys(k_bhsd)?;
     in_blocks(t, s, q_bhtd.size()[1], |block| {
         let at = Tensor::f_arange_start(block.start, block.start + block.rows, (Kind::Int64, q_bhtd.device()))?;
-        let scores = groups.scores(&block.of(q_bhtd)?, &at, &keys, s - t, block.keys)?;
+        let scores = groups.scores(&block.of(q_bhtd)?, &at, &keys, &distances(&at, s - t, block.keys)?)?;
         let masked = scores.f_masked_fill(
             &causal_mask(block.rows, block.keys, q_bhtd.device())?.f_logical_not()?,
             f64::NEG_INFINITY,
@@ -109,7 +109,9 @@ fn viewed(
         let (mask, q) = (view.mask(&at, block.keys)?, block.of(q_bhtd)?);
         let (k, v) = (k_bhsd.f_narrow(TIME, 0, block.keys)?, v_bhsd.f_narrow(TIME, 0, block.keys)?);
         match &groups {
-            Some((groups, keys)) => from_scores(&groups.scores(&q, &at, keys, s - t, block.keys)?, &mask, &v),
+            Some((groups, keys)) => {
+                from_scores(&groups.scores(&q, &at, keys, &view.distances(&at, block.keys)?)?, &mask, &v)
+            }
             None if view.is_dense => from_scores(&products(&q, &k)?, &mask, &v),
             None => fused(&q, &k, &v, Some(&mask), false),
         }
@@ -128,7 +130,13 @@ pub(super) fn scores(
     keys: i64,
 ) -> Result<Tensor, ReplayError> {
     let scores = match &positions.prepared {
-        Prepared::Group(groups) => groups.scores(q_bhrd, at, &groups.keys(k_bhsd)?, behind, keys)?,
+        Prepared::Group(groups) => {
+            let distances = match &positions.view {
+                Some(view) => view.distances(at, keys)?,
+                None => distances(at, behind, keys)?,
+            };
+            groups.scores(q_bhrd, at, &groups.keys(k_bhsd)?, &distances)?
+        }
         _ => products(q_bhrd, &k_bhsd.f_narrow(TIME, 0, keys)?)?,
     };
     if let Some(view) = &positions.view {
@@ -158,19 +166,20 @@ impl Groups {
         Ok([self.near_keys.rotate_bhtd(k_bhsd)?, self.far_keys.rotate_bhtd(k_bhsd)?])
     }
 
+    /// The scores of some queries, by the distances from them back to the first keys, `[.., rows, keys]`.
     fn scores(
         &self,
         q_bhrd: &Tensor,
         at: &Tensor,
         [near_keys, far_keys]: &[Tensor; 2],
-        behind: i64,
-        keys: i64,
+        distances: &Tensor,
     ) -> Result<Tensor, ReplayError> {
+        let keys = distances.size().last().copied().unwrap_or_default();
         let near_queries = self.near_queries.select(at)?.rotate_bhtd(q_bhrd)?;
         let far_queries = self.far_queries.select(at)?.rotate_bhtd(q_bhrd)?;
         let near = products(&near_queries, &near_keys.f_narrow(TIME, 0, keys)?)?;
         let far = products(&far_queries, &far_keys.f_narrow(TIME, 0, keys)?)?;
-        Ok(near.f_where_self(&distances(at, behind, keys)?.f_lt(self.window)?, &far)?)
+        Ok(near.f_where_self(&distances.f_lt(self.window)?, &far)?)
     }
 }
 

@@ -69,6 +69,12 @@ impl View {
         Ok(bias.f_masked_fill(&hidden, f64::NEG_INFINITY)?)
     }
 
+    /// Tokens from each query back to each key, padding left out, negative for keys after it, `[batch, 1, rows, keys]`.
+    pub(super) fn distances(&self, at: &Tensor, keys: i64) -> Result<Tensor, ReplayError> {
+        let query = self.query_tokens.f_index_select(1, at)?.f_unsqueeze(2)?;
+        Ok(query.f_sub(&self.key_tokens.f_narrow(1, 0, keys)?.f_unsqueeze(1)?)?.f_unsqueeze(1)?)
+    }
+
     /// Keys that are not seen, `[batch or 1, rows, keys]`.
     fn hidden(&self, at: &Tensor, keys: i64) -> Result<Tensor, ReplayError> {
         let slots = self.query_slots.f_index_select(0, at)?.f_view([1, -1, 1])?;

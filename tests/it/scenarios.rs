@@ -228,6 +228,7 @@ fn deployed_conditions_are_reverted_one_by_one_and_others_are_tried() {
 
 #[test]
 fn a_wrong_condition_is_named_with_its_line() {
+    let folder = Folder::new("wrong-condition");
     for (conditions, place, what) in [
         ("[table_warps]", "s.yaml:5:", "did you mean `table_wraps`?"),
         ("[{ table_wraps: { rows: 0 } }]", "s.yaml:5:", "`rows` of `table_wraps` must be at least 1, got 0"),
@@ -235,7 +236,7 @@ fn a_wrong_condition_is_named_with_its_line() {
         ("[padding_seen, padding_seen]", "s.yaml:5:", "`padding_seen` occurs twice"),
     ] {
         let text = VALID.replace("factor: 4 }", &format!("factor: 4, conditions: {conditions} }}"));
-        let path = Folder::new("wrong-condition").scenario("s.yaml", &text);
+        let path = folder.scenario("s.yaml", &text);
         let error = load(&path).unwrap_err().to_string();
         assert!(error.contains(place) && error.contains(what) && error.contains("hint:"), "{conditions}: {error}");
     }

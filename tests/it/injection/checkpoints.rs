@@ -13,26 +13,26 @@ use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
 /// The trained length of the tiny checkpoints.
-pub(crate) const TRAINED: usize = 64;
+pub(super) const TRAINED: usize = 64;
 /// The window of the one that has a window.
-pub(crate) const WINDOW: usize = 40;
+pub(super) const WINDOW: usize = 40;
 
 const FIXTURES: &str = "tests/fixtures/rope";
 
 /// A deployment to break.
-pub(crate) struct Bench {
-    pub(crate) name: &'static str,
-    pub(crate) checkpoint: Rc<Checkpoint>,
+pub(super) struct Bench {
+    pub(super) name: &'static str,
+    pub(super) checkpoint: Rc<Checkpoint>,
     method: AnyMethod,
     factor: Stretch,
 }
 
 impl Bench {
-    pub(crate) fn replay(&self, faults: &[AnyFault]) -> Replay {
+    pub(super) fn replay(&self, faults: &[AnyFault]) -> Replay {
         Replay::under(Rc::clone(&self.checkpoint), self.method.clone(), self.factor, faults).unwrap()
     }
 
-    pub(crate) fn setting(&self) -> Setting {
+    pub(super) fn setting(&self) -> Setting {
         Setting {
             method: self.method.clone(),
             factor: self.factor,
@@ -43,7 +43,7 @@ impl Bench {
 }
 
 /// The tokens that every request takes its part of.
-pub(crate) fn tokens() -> Vec<u32> {
+pub(super) fn tokens() -> Vec<u32> {
     let golden: HashMap<String, Tensor> =
         Tensor::read_safetensors(Path::new(FIXTURES).join("default/logits.safetensors")).unwrap().into_iter().collect();
     Vec::<i64>::try_from(&golden["tokens"]).unwrap().into_iter().map(|token| token as u32).collect()
@@ -70,14 +70,14 @@ fn checkpoint(changes: &Value) -> Rc<Checkpoint> {
 }
 
 /// A method over one layer: behind a cache its values depend on no base, so only keys can be stale.
-pub(crate) fn one_layer(method: &'static str) -> Bench {
+pub(super) fn one_layer(method: &'static str) -> Bench {
     tch::set_num_threads(1);
     let checkpoint = checkpoint(&json!({ "num_hidden_layers": 1 }));
     Bench { name: method, checkpoint, method: AnyMethod::named(method).unwrap(), factor: Stretch(4.0) }
 }
 
 /// One deployment for each kind of fault.
-pub(crate) fn benches() -> Vec<Bench> {
+pub(super) fn benches() -> Vec<Bench> {
     tch::set_num_threads(1);
     let gyro = |positions: Value| json!({ "model_type": "gyro", "architectures": ["GyroForCausalLM"], "positions": positions });
     let mut windowed = gyro(json!({ "rope": {} }));
