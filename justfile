@@ -37,6 +37,11 @@ scenarios: build
         [ -s "$out/findings.json" ] || exit 1; \
     done
 
+# Score the diagnosis against the catalogue of faults: ./just score [--quick] [--unseen].
+[no-exit-message]
+score *ARGS: build
+    @cargo run --quiet -- score "$@"
+
 # Train a reference model from its recipe: ./just train models/reference/2k.yaml --position alibi.
 [no-exit-message]
 train RECIPE *ARGS: build

@@ -2,6 +2,8 @@
 //!
 //! The names are a contract with users' CI (`schema` says which one); they are added to, never changed.
 
+mod audit;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::measurement::label;
 use crate::stats::Estimate;
 use crate::units::{Stretch, Tokens};
+
+pub use audit::{AuditFinding, Severity};
 
 /// The version of the format; raised when a name changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -30,6 +34,10 @@ pub struct Findings {
     pub verdicts: Vec<Verdict>,
     /// Causes, ranked within each question.
     pub causes: Vec<Cause>,
+    /// What the deployment does otherwise than its healthy replay, the surest first, whether it harms a question or not;
+    /// empty where the two were not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<Deviation>,
     /// Main effects and interaction of method and factor over the grid, for each quality question.
     pub grid: Vec<GridSummary>,
     /// Every cell and what became of it.
@@ -39,6 +47,9 @@ pub struct Findings {
     pub stability: Vec<Stability>,
     /// The cell to deploy instead, if the grid holds one.
     pub recommendation: Option<Recommendation>,
+    /// What the checkpoint's files say before anything runs; empty where they agree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<AuditFinding>,
     /// What would settle an undecided question, and other remarks about this run.
     pub notes: Vec<String>,
     /// Questions that must be decided: undecided or incomparable ends the run with exit code 2.
@@ -199,6 +210,31 @@ pub struct Cause {
     /// Where the damage is: `constant`, `growing`, `step@2048`, `cache_only`, `batch_only`, `order_only`, `latency_only`,
     /// `none`, or `unclear` where the intervals do not say.
     pub shape: String,
+    /// The place in the engine that a `condition` sits in: `cache`, `table`; absent for the other axes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The first position that a `condition` changes, in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onset: Option<Estimate>,
+    /// Sentences with their numbers.
+    pub evidence: Vec<String>,
+}
+
+/// Something that the deployment does otherwise than the healthy replay of what it declares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// The fault's name in the catalogue, or `unknown (PLACE)`; `healthy` where nothing differs.
+    pub name: String,
+    /// The place in the engine: `frequencies`, `cache`, `latency`; absent where none can be named.
+    pub place: Option<String>,
+    /// Where it shows, in the words of [`Cause::shape`].
+    pub shape: String,
+    /// The first position that it changes, in tokens.
+    pub onset: Option<Estimate>,
+    /// Share of the difference that a replay with it explains, at most 1; absent for an unknown fault.
+    pub explained: Option<f64>,
+    /// Whether a replay with it answers every request of the battery as the deployment does.
+    pub exact: bool,
     /// Sentences with their numbers.
     pub evidence: Vec<String>,
 }

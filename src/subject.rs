@@ -58,7 +58,92 @@ pub struct LayerAttention {
     pub queries: usize,
 }
 
+/// How a request goes through an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// In one forward without a cache.
+    OneShot,
+    /// Through the cache, so many tokens at a time.
+    Chunked(usize),
+    /// The first so many slots as a prompt through the cache, the others token by token.
+    Decode {
+        /// Slots of the prompt; 0 decodes all of them.
+        prompt: usize,
+    },
+}
+
+/// Where rows shorter than the longest one of their batch are filled up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// Nowhere: all rows are equally long.
+    None,
+    /// Before the first token.
+    Left,
+    /// Behind the last token of the prompt.
+    Right,
+}
+
+/// One sequence of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its tokens; nothing before them is in the context.
+    pub tokens: Vec<u32>,
+    /// The position of the first token, 0 in ordinary use.
+    pub first_position: usize,
+}
+
+/// Rows that are served together, as one batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// How they go through the engine.
+    pub route: Route,
+    /// Where shorter ones are filled up.
+    pub padding: Padding,
+}
+
+impl Request {
+    /// One row by itself, from position 0.
+    #[must_use]
+    pub fn alone(tokens: &[u32], route: Route) -> Self {
+        let row = Row { tokens: tokens.to_vec(), first_position: 0 };
+        Self { rows: vec![row], route, padding: Padding::None }
+    }
+}
+
+/// What a rotation did to one pair of numbers: a complex gain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gain {
+    /// Radians, from minus pi to pi.
+    pub angle: f64,
+    /// How much longer the pair became; 1 for a pure rotation.
+    pub magnitude: f64,
+}
+
+/// What an engine's own code did to queries, or to keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turned {
+    /// Of each pair of the weights, fastest first, at each position that was asked for, `[positions][pairs]`.
+    pub gains: Vec<Vec<Gain>>,
+    /// The largest share of a pair's length, 0 to 1, that no rotation of that pair explains: above 0 where other
+    /// dimensions were rotated together.
+    pub mixing: f64,
+}
+
+/// The rotation that an engine's own code applies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AppliedRotation {
+    /// To queries.
+    pub queries: Turned,
+    /// To keys, as the last query of the run finds them.
+    pub keys: Turned,
+}
+
 /// A model under examination: one checkpoint with one positional configuration.
+///
+/// The first four methods are all that a simple subject needs. Of the others, [`Subject::serve`] falls back on
+/// [`Subject::score`], and the readings of an engine's inner numbers are absent.
 pub trait Subject {
     /// Scores windows of equal length.
     ///
@@ -83,6 +168,59 @@ pub trait Subject {
     /// # Errors
     /// [`SubjectError`] when memory or the engine fails, or nothing was read before.
     fn decode(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError>;
+
+    /// Serves a request and scores each row's tokens after the first, as one batch, in an engine that keeps its state from
+    /// one request to the next.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when memory or the engine fails, or rows of unequal length have no padding.
+    fn serve(&mut self, request: &Request) -> Result<Vec<Scores>, SubjectError> {
+        let windows = request
+            .rows
+            .iter()
+            .map(|row| Window { tokens: &row.tokens, first_position: Tokens(row.first_position) })
+            .collect::<Vec<_>>();
+        self.score(&windows)
+    }
+
+    /// Puts the engine into the state of a fresh process.
+    fn restart(&mut self) {}
+
+    /// Rotates unit vectors at the positions, ascending, through the code that serves requests; absent where nothing rotates.
+    ///
+    /// The run is as long as its last position asks for, and the engine's state is left as it was.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when memory or the engine fails.
+    fn applied_rotation(&mut self, positions: &[usize], route: Route) -> Result<Option<AppliedRotation>, SubjectError> {
+        let _ = (positions, route);
+        Ok(None)
+    }
+
+    /// The additive bias of each head, read back from the attention of constant queries and keys, in nats relative to the
+    /// query's own key, `[heads][queries][keys]`; minus infinity where a key has no weight that could be read.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when memory or the engine fails.
+    fn applied_bias(
+        &mut self,
+        queries: &[usize],
+        keys: &[usize],
+        route: Route,
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, SubjectError> {
+        let _ = (queries, keys, route);
+        Ok(None)
+    }
+
+    /// What the scores of queries with keys at their own position are multiplied by, beside `1 / sqrt(head_dim)`, read back
+    /// from attention in one forward, `[positions][heads]`; 1 where nothing sharpens attention.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when memory or the engine fails.
+    fn temperature(&mut self, positions: &[usize]) -> Result<Option<Vec<Vec<f64>>>, SubjectError> {
+        let _ = positions;
+        Ok(None)
+    }
 }
 
 /// Something that makes subjects: checkpoints under any positional configuration.

@@ -27,6 +27,7 @@ def main():
         ("configs", "configs.json: what transformers makes of a config.json"),
         ("llama", "llama/*: tiny checkpoints with their logits"),
         ("rope", "rope/*: one tiny model under every rope type, with and without a cache"),
+        ("identify", "identify/*: outputs of transformers with bugs patched in"),
         ("stats", "stats.json: SciPy and statsmodels"),
     ]:
         commands.add_parser(name, help=text)
@@ -66,6 +67,10 @@ def main():
         import fixtures_rope
 
         fixtures_rope.checkpoints(FIXTURES / "rope")
+    if arguments.command in ("all", "identify"):
+        import fixtures_identify
+
+        fixtures_identify.files(FIXTURES)
     if arguments.command == "reference-logits":
         import fixtures_llama
 

@@ -6,63 +6,27 @@ import math
 import numpy as np
 import scipy
 import statsmodels
+from scipy import integrate, optimize
 from scipy import stats as st
 from statsmodels.stats.multitest import multipletests
 
 
-def paired(before, after):
-    """The mean difference with its t interval and its bootstrap percentile interval."""
-    differences = np.array(after) - np.array(before)
-    n = len(differences)
-    mean, error = differences.mean(), st.sem(differences)
-    low, high = st.t.interval(0.95, n - 1, loc=mean, scale=error)
-    draws = []
-    for seed in range(20):
-        interval = st.bootstrap(
-            (differences,), np.mean, n_resamples=10_000, confidence_level=0.95, method="percentile", rng=seed
-        ).confidence_interval
-        draws.append((interval.low, interval.high))
-    lows, highs = np.array(draws).T
-    return {
-        "before": list(before),
-        "after": list(after),
-        "mean": float(mean),
-        "standard_deviation": float(differences.std(ddof=1)),
-        "standard_error": float(error),
-        "t_interval": [float(low), float(high)],
-        "bootstrap_interval": [float(lows.mean()), float(highs.mean())],
-        # Another generator draws other resamples: five standard deviations over 20 seeds, at least 1e-9.
-        "bootstrap_tolerance": float(max(1e-9, 5 * max(lows.std(ddof=1), highs.std(ddof=1)))),
-        "confidence": 0.95,
-        "resamples": 10_000,
-    }
-
-
-def paired_cases():
+def student_cases():
+    """Too few documents for resamples: the mean difference with Student's interval, and its one-sided test."""
     rng = np.random.default_rng(20230905)
-    for n, shift in ((8, 0.3), (16, 0.0), (50, 0.02)):
+    for n, bound in ((2, 0.0), (3, 0.1), (5, 0.2)):
         before = np.round(rng.normal(3.0, 0.4, n), 4)
-        after = np.round(before + rng.normal(shift, 0.1, n), 4)
-        yield paired(before.tolist(), after.tolist())
-    # Recall by document: many ties.
-    yield paired([1.0, 1.0, 0.75, 1.0, 0.5, 1.0], [0.5, 0.75, 0.75, 1.0, 0.0, 0.5])
-    # No spread at all: the interval is the point.
-    yield constant([1.0, 2.0, 3.0], [1.5, 2.5, 3.5])
-
-
-def constant(before, after):
-    return {
-        "before": before,
-        "after": after,
-        "mean": 0.5,
-        "standard_deviation": 0.0,
-        "standard_error": 0.0,
-        "t_interval": [0.5, 0.5],
-        "bootstrap_interval": [0.5, 0.5],
-        "bootstrap_tolerance": 1e-12,
-        "confidence": 0.95,
-        "resamples": 10_000,
-    }
+        after = np.round(before + rng.normal(0.3, 0.1, n), 4)
+        differences = after - before
+        low, high = st.t.interval(0.95, n - 1, loc=differences.mean(), scale=st.sem(differences))
+        yield {
+            "before": before.tolist(),
+            "after": after.tolist(),
+            "mean": float(differences.mean()),
+            "interval": [float(low), float(high)],
+            "bound": bound,
+            "p_above": float(st.ttest_1samp(differences, bound, alternative="greater").pvalue),
+        }
 
 
 def holm_cases():
@@ -74,6 +38,18 @@ def holm_cases():
         [0.0, 0.5, 0.6],
     ):
         reject, adjusted, _, _ = multipletests(p, alpha=0.05, method="holm")
+        yield {"p": p, "alpha": 0.05, "adjusted": adjusted.tolist(), "reject": reject.tolist()}
+
+
+def benjamini_hochberg_cases():
+    for p in (
+        [0.01, 0.04, 0.03, 0.005],
+        [0.2],
+        [0.05, 0.05, 0.05],
+        [0.9, 0.001, 0.4, 0.012, 0.013, 1.0],
+        [0.0, 0.5, 0.6],
+    ):
+        reject, adjusted, _, _ = multipletests(p, alpha=0.05, method="fdr_bh")
         yield {"p": p, "alpha": 0.05, "adjusted": adjusted.tolist(), "reject": reject.tolist()}
 
 
@@ -110,29 +86,124 @@ def shapley(values):
     return {"values": values, "shares": (shares / math.factorial(players)).tolist()}
 
 
+def ratio_cases():
+    """Fieller's interval of a ratio of means: where the mean of `above - r * below` is tested at exactly 95 %."""
+    rng = np.random.default_rng(17)
+    for n, level, own in ((6, 0.4, 0.1), (8, 0.9, 0.3), (16, 0.1, 0.2), (50, 0.5, 0.5)):
+        below = np.round(rng.normal(1.2, 0.3, n), 4)
+        above = np.round(level * below + rng.normal(0.0, own, n), 4)
+        point = above.mean() / below.mean()
+
+        def excess(r):
+            return abs(st.ttest_1samp(above - r * below, 0.0).statistic) - st.t.ppf(0.975, n - 1)
+
+        low = optimize.brentq(excess, point - 20.0, point - 1e-9)
+        high = optimize.brentq(excess, point + 1e-9, point + 20.0)
+        yield {"above": above.tolist(), "below": below.tolist(), "point": point, "low": low, "high": high}
+
+
+def studentised_cases():
+    """The quantiles of the bootstrap-t by a generator of its own: 400,000 draws."""
+    rng = np.random.default_rng(5)
+    for n, draw in ((8, rng.normal), (12, rng.exponential), (50, rng.exponential)):
+        values = np.round(draw(size=n), 4)
+        mean, error = values.mean(), st.sem(values)
+        picks = rng.integers(0, n, (400_000, n))
+        drawn = values[picks]
+        errors = np.maximum(drawn.std(axis=1, ddof=1) / np.sqrt(n), 0.25 * error)
+        reached = (drawn.mean(axis=1) - mean) / errors
+        low, high = np.quantile(reached, [0.025, 0.975])
+        light = st.t.ppf(1 - 0.035, n - 1)
+        yield {
+            "values": values.tolist(),
+            "low": float(mean - max(high, light) * error),
+            "high": float(mean + max(-low, light) * error),
+            # A quantile of 10,000 draws moves by this much: five deviations of its probability, on the slope there.
+            "tolerance": float(
+                error
+                * max(
+                    abs(np.quantile(reached, p + d) - np.quantile(reached, p))
+                    for p in (0.025, 0.975)
+                    for d in (-0.008, 0.008)
+                )
+            ),
+        }
+
+
+def step_mean(bin, place):
+    return integrate.quad(lambda x: float(x >= place), *bin, points=[np.clip(place, *bin)])[0] / (bin[1] - bin[0])
+
+
+def bend_mean(bin, place):
+    return integrate.quad(lambda x: max(0.0, x - place), *bin, points=[np.clip(place, *bin)])[0] / (bin[1] - bin[0])
+
+
+def course(bins, documents, allowance, landmark):
+    """The four courses by numpy's least squares at every place within reach, and the one that Schwarz's criterion takes."""
+    values = np.array(documents)
+    means = values.mean(axis=0)
+    root = 1 / np.sqrt((values.std(axis=0, ddof=1) ** 2) / len(values) + allowance**2)
+
+    def fit(column):
+        design = np.column_stack([np.ones(len(bins))] + ([] if column is None else [column]))
+        solution = np.linalg.lstsq(design * root[:, None], means * root, rcond=None)[0]
+        return solution, float((((means - design @ solution) * root) ** 2).sum())
+
+    edges = [bin[0] for bin in bins]
+    within = [bin[0] + (bin[1] - bin[0]) * part / 8 for bin in bins for part in range(1, 8)]
+    found = []
+    solution, misfit = fit(None)
+    found.append(("constant", None, 1, solution, misfit))
+    solution, misfit = fit(np.array([sum(bin) / 2 for bin in bins]))
+    found.append(("growing", None, 2, solution, misfit))
+    for name, basis, last in (("step", step_mean, bins[-1][0]), ("bend", bend_mean, bins[-2][0])):
+        for place in [landmark] + edges + within:
+            if not bins[0][1] <= place <= last:
+                continue
+            column = np.array([basis(bin, place) for bin in bins])
+            found.append((name, place, 2 if place == landmark else 3, *fit(column)))
+    criterion = [misfit + numbers * math.log(len(bins)) for *_, numbers, _, misfit in found]
+    name, place, numbers, solution, misfit = found[int(np.argmin(np.round(criterion, 9)))]
+    return {
+        "bins": bins,
+        "documents": documents,
+        "allowance": allowance,
+        "landmark": landmark,
+        "course": name,
+        "place": place,
+        "level": float(solution[0]),
+        "rise": float(solution[1]) if len(solution) > 1 else None,
+        "misfit": misfit / max(1, len(bins) - numbers),
+    }
+
+
+def course_cases():
+    rng = np.random.default_rng(8)
+    coarse = [[0, 64], [64, 256], [256, 1024], [1024, 2048], [2048, 4096], [4096, 8192]]
+    even = [[512 * i, 512 * (i + 1)] for i in range(16)]
+    for bins, truth in (
+        (coarse, lambda bin: 1.2),
+        (coarse, lambda bin: 0.0002 * sum(bin) / 2),
+        (coarse, lambda bin: 0.5 * step_mean(bin, 4096)),
+        (coarse, lambda bin: 0.0003 * bend_mean(bin, 2048)),
+        (even, lambda bin: 0.05 + 0.3 * step_mean(bin, 3000)),
+        (even, lambda bin: 0.0001 * bend_mean(bin, 2048)),
+        (even, lambda bin: 0.0002 * bend_mean(bin, 5500)),
+    ):
+        documents = [[round(truth(bin) + own + rng.normal(0, 0.03), 4) for bin in bins] for own in rng.normal(0, 0.05, 8)]
+        yield course(bins, documents, 0.02, 2048)
+
+
 def stats():
-    degrees = (1, 2, 3, 5, 7, 10, 15, 30, 100, 1000)
-    probabilities = (0.0005, 0.005, 0.025, 0.05, 0.5, 0.9, 0.95, 0.975, 0.995, 0.9995)
     return {
         "about": f"SciPy {scipy.__version__}, statsmodels {statsmodels.__version__}, NumPy {np.__version__}",
-        "paired": list(paired_cases()),
-        "t_quantiles": [
-            {"df": df, "p": p, "quantile": float(st.t.ppf(p, df)) if p != 0.5 else 0.0}
-            for df in degrees
-            for p in probabilities
-        ],
-        "t_tails": [
-            {"df": df, "t": t, "above": float(st.t.sf(t, df))} for df in degrees for t in (-3.0, -0.5, 0.0, 1.0, 2.5, 6.0)
-        ],
-        "normal_quantiles": [
-            {"p": p, "quantile": float(st.norm.ppf(p))}
-            for p in (1e-9, 1e-5, 0.001, 0.02425, 0.025, 0.3, 0.5, 0.8, 0.97575, 0.975, 0.999, 0.9999999)
-        ],
-        "normal_cdf": [
-            {"z": z, "below": float(st.norm.cdf(z))} for z in (-8.0, -5.0, -3.0, -1.96, -1.0, -0.1, 0.0, 0.5, 1.0, 2.0, 4.0)
-        ],
+        "student": list(student_cases()),
         "holm": list(holm_cases()),
+        "benjamini_hochberg": list(benjamini_hochberg_cases()),
         "mcnemar": list(mcnemar_cases()),
+        "ratio": list(ratio_cases()),
+        "studentised": list(studentised_cases()),
+        "courses": list(course_cases()),
         "two_way": [
             two_way([[3.2, 3.1, 3.6, 4.4], [3.2, 3.0, 3.1, 3.3], [3.2, 2.9, 2.9, 3.0]]),
             two_way([[1.0, 2.0], [3.0, 8.0]]),

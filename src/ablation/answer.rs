@@ -116,7 +116,7 @@ fn blamed(evidence: &Evidence, cause: &Cause) -> String {
         Axis::Interaction => {
             format!("method and factor are to blame together, only changing both (to {}){removes}", to("another cell"))
         }
-        Axis::Condition => "an implementation condition is to blame".to_owned(),
+        Axis::Condition => format!("the implementation is to blame: {}", cause.name),
         Axis::None | Axis::Undecided => undecided(cause),
     }
 }

@@ -106,7 +106,8 @@ fn alternatives<'a>(evidence: &Evidence, boards: &[Board], board: &'a Board<'a>)
     let (deployed, unscaled) = (evidence.deployed(), Cell::unscaled());
     let mut ways: [(Vec<Candidate<'a>>, usize); 3] = Default::default();
     let mut refused = Vec::new();
-    for entry in board.entries.iter().filter(|entry| *entry.cell != deployed) {
+    // Cells under faults say nothing of method and factor.
+    for entry in board.entries.iter().filter(|entry| *entry.cell != deployed && entry.cell.faults.is_empty()) {
         let cell = entry.cell;
         // More training would repair much, and say nothing of method or factor.
         if cell.adapted != deployed.adapted && *cell != unscaled {
@@ -386,7 +387,7 @@ fn slow(evidence: &Evidence, verdicts: &[Verdict], verdict: &Verdict) -> Blame {
     Blame { causes: vec![cause], notes: Vec::new() }
 }
 
-fn bare(axis: Axis, evidence: &Evidence, question: Question, lines: Vec<String>) -> Cause {
+pub(super) fn bare(axis: Axis, evidence: &Evidence, question: Question, lines: Vec<String>) -> Cause {
     Cause {
         question,
         axis,
@@ -395,12 +396,14 @@ fn bare(axis: Axis, evidence: &Evidence, question: Question, lines: Vec<String>)
         repair: None,
         shapley: BTreeMap::new(),
         shape: "none".to_owned(),
+        place: None,
+        onset: None,
         evidence: lines,
     }
 }
 
 /// The verdict as a sentence.
-fn verdict_line(verdict: &Verdict) -> Vec<String> {
+pub(super) fn verdict_line(verdict: &Verdict) -> Vec<String> {
     let mut lines: Vec<String> = verdict.why.iter().cloned().collect();
     if let Some(change) = verdict.change {
         let what = if verdict.unit == "ratio" { "ratio" } else { "change" };

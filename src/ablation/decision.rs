@@ -1,7 +1,7 @@
 //! Method, factor or both: the rule that names an axis, and how sure it is.
 
 use crate::findings::Axis;
-use crate::stats::{CONFIDENCE, Estimate, Resamples, Standing, mean, standing};
+use crate::stats::{CONFIDENCE, Estimate, Resamples, Standing, mean, ratio, standing};
 
 /// A repair must remove at least this share of the damage to count as one.
 const MENDS: f64 = 0.5;
@@ -117,15 +117,15 @@ pub(super) fn decide(contest: &Contest) -> Option<Decision> {
     for (_, share) in &mut shares {
         *share /= damage.len() as f64;
     }
-    let fraction = |values: Option<&[f64]>, left: f64, draws: &[f64]| {
-        values?;
-        let removed = draws.iter().zip(&damage).map(|(left, damage)| 1.0 - left / damage).collect();
-        resamples.estimate(1.0 - left / all.damage, removed, CONFIDENCE)
+    // What is left is a ratio; what is removed is the rest.
+    let fraction = |left: Option<&[f64]>| {
+        let left = ratio(left?, contest.damage, CONFIDENCE)?;
+        Some(left.negated().rescaled(|negated| 1.0 + negated))
     };
     let fractions = [
-        (Axis::Method, fraction(contest.method, all.method, &method)),
-        (Axis::Factor, fraction(contest.factor, all.factor, &factor)),
-        (Axis::Interaction, fraction(contest.both, all.both, &both)),
+        (Axis::Method, fraction(contest.method)),
+        (Axis::Factor, fraction(contest.factor)),
+        (Axis::Interaction, fraction(contest.both)),
     ];
     let mut decision = Decision { axis: rule(all, contest.tolerance), doubt: None, shares, fractions };
     let sure = decision.share(decision.axis) >= CONFIDENCE && confirmed(contest, &decision, all);

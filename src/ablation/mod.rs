@@ -7,10 +7,13 @@ mod admission;
 mod answer;
 mod blame;
 mod board;
+pub mod condition;
 mod decision;
 mod expectations;
 mod grid;
+mod implementation;
 mod latency;
+pub mod plan;
 mod recommendation;
 mod repair;
 mod rows;
@@ -64,6 +67,20 @@ impl<'a> Evidence<'a> {
 /// Judges every question that the scenario asks, names the cause of what got worse and the cell to deploy.
 #[must_use]
 pub fn diagnose(evidence: &Evidence) -> Findings {
+    if !evidence.deployed().faults.is_empty() {
+        return implementation::diagnose(evidence);
+    }
+    if evidence.cells.iter().all(|(cell, _)| cell.faults.is_empty()) {
+        return of_method_and_factor(evidence);
+    }
+    let healthy = implementation::healthy(evidence.cells);
+    let findings = of_method_and_factor(&Evidence { cells: &healthy, ..*evidence });
+    let cells = evidence.cells.iter().filter(|(cell, _)| cell.arm != Arm::Latency);
+    Findings { cells: cells.map(|cell| summary(evidence.scenario, cell)).collect(), ..findings }
+}
+
+/// The findings where method and factor alone are in question.
+fn of_method_and_factor(evidence: &Evidence) -> Findings {
     let scenario = evidence.scenario;
     let boards = board::boards(evidence);
     let verdicts = verdicts::verdicts(evidence, &boards);
@@ -96,11 +113,13 @@ pub fn diagnose(evidence: &Evidence) -> Findings {
             .map(|cell| summary(scenario, cell))
             .collect(),
         recommendation,
+        audit: Vec::new(),
         notes,
         decide: scenario.decide.clone(),
         expectations: expectations::expectations(&scenario.expect, &causes),
         verdicts,
         causes,
+        deviations: Vec::new(),
     }
 }
 

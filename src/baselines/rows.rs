@@ -111,6 +111,8 @@ fn columns(rows: &[&Measurement]) -> Vec<Column> {
         place("distance_from", |at| at.distance_from),
         place("distance_to", |at| at.distance_to),
         place("layer", |at| at.layer),
+        place("head", |at| at.head),
+        place("pair", |at| at.pair),
         Column::new("depth".into(), rows.iter().map(|row| row.reading.at.depth).collect::<Vec<_>>()),
         Column::new("value".into(), rows.iter().map(|row| row.reading.value).collect::<Vec<_>>()),
         count("count", |reading| reading.count),
@@ -158,6 +160,7 @@ impl Table<'_> {
         let [lengths, froms, tos] = [self.counts("length")?, self.counts("from")?, self.counts("to")?];
         let [distances_from, distances_to] = [self.counts("distance_from")?, self.counts("distance_to")?];
         let layers = self.counts("layer")?;
+        let [heads, pairs] = [self.later_counts("head")?, self.later_counts("pair")?];
         let [depths, values] = [self.numbers("depth")?, self.numbers("value")?];
         (0..self.table.height())
             .map(|row| {
@@ -170,6 +173,8 @@ impl Table<'_> {
                     distance_from: distances_from.get(row),
                     distance_to: distances_to.get(row),
                     layer: layers.get(row),
+                    head: heads.and_then(|heads| heads.get(row)),
+                    pair: pairs.and_then(|pairs| pairs.get(row)),
                     depth: depths.get(row),
                 };
                 let reading = Reading {
@@ -204,6 +209,11 @@ impl Table<'_> {
 
     fn counts(&self, name: &str) -> Result<&UInt32Chunked, StoreError> {
         self.typed(name, Column::u32)
+    }
+
+    /// A nullable column that files of earlier versions lack.
+    fn later_counts(&self, name: &str) -> Result<Option<&UInt32Chunked>, StoreError> {
+        self.table.column(name).ok().map(|_| self.counts(name)).transpose()
     }
 
     fn numbers(&self, name: &str) -> Result<&Float64Chunked, StoreError> {

@@ -38,6 +38,8 @@ pub struct Architecture {
     pub mlp_bias: bool,
     /// The longest context that the file allows for (`max_position_embeddings`).
     pub max_positions: Tokens,
+    /// How many keys a query sees, its own included (`sliding_window` of a checkpoint of Gyro's); absent: all before it.
+    pub window: Option<usize>,
     /// The token that begins a text (`bos_token_id`); absent where the file says null.
     pub beginning_token: Option<u32>,
 }
@@ -146,7 +148,7 @@ fn family(top: Keys<'_>) -> Result<Family, CheckpointError> {
 }
 
 /// The method and factor in the keys `positions` and `position_factor` of a checkpoint that Gyro wrote.
-fn own_positions(top: Keys<'_>) -> Result<(AnyMethod, Stretch), CheckpointError> {
+pub(super) fn own_positions(top: Keys<'_>) -> Result<(AnyMethod, Stretch), CheckpointError> {
     let written = top.value("positions").ok_or_else(|| top.missing("positions"))?;
     let method = serde_json::from_value(written.clone())
         .map_err(|error| top.unsupported("positions", written, error.to_string()))?;
@@ -187,14 +189,7 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
     if heads % kv_heads != 0 {
         return Err(top.unsupported("num_key_value_heads", kv_heads, format!("a divisor of the {heads} query heads")));
     }
-    let head_dim = match top.count("head_dim")? {
-        Some(head_dim) => head_dim,
-        None if width % heads == 0 => width / heads,
-        None => {
-            let supported = format!("a divisor of the hidden size {width}, or an explicit `head_dim`");
-            return Err(top.unsupported("num_attention_heads", heads, supported));
-        }
-    };
+    let head_dim = head_dim(top, width, heads)?;
     let vocabulary = top.required_count("vocab_size")?;
     // Mistral's projections have no biases, whatever the file says.
     let bias = |key| Ok::<_, CheckpointError>(family != Family::Mistral && top.flag(key)?.unwrap_or(false));
@@ -214,8 +209,30 @@ fn architecture(top: Keys<'_>, family: Family) -> Result<Architecture, Checkpoin
             Family::Llama | Family::Gyro => 2_048,
             Family::Mistral => 131_072,
         })),
+        window: if family == Family::Gyro { top.count("sliding_window")? } else { None },
         beginning_token: beginning_token(top, vocabulary)?,
     })
+}
+
+/// The width of a head, written or computed.
+pub(super) fn head_dim(top: Keys<'_>, width: usize, heads: usize) -> Result<usize, CheckpointError> {
+    match top.count("head_dim")? {
+        Some(head_dim) => Ok(head_dim),
+        None if width.is_multiple_of(heads) => Ok(width / heads),
+        None => {
+            let supported = format!("a divisor of the hidden size {width}, or an explicit `head_dim`");
+            Err(top.unsupported("num_attention_heads", heads, supported))
+        }
+    }
+}
+
+/// The longest context where `max_position_embeddings` is absent, of the families that have a default.
+pub(super) fn longest(model_type: Option<&str>) -> Option<usize> {
+    match model_type {
+        None | Some("llama" | "gyro") => Some(2_048),
+        Some("mistral") => Some(131_072),
+        Some(_) => None,
+    }
 }
 
 fn norm_epsilon(top: Keys<'_>) -> Result<f64, CheckpointError> {

@@ -7,7 +7,10 @@
 mod config;
 mod files;
 mod keys;
+mod lines;
 mod rotary;
+mod tensors;
+mod written;
 
 use std::path::PathBuf;
 
@@ -15,6 +18,8 @@ use crate::positions::MethodError;
 
 pub use config::{Architecture, Config};
 pub use files::{hash_files, weight_files};
+pub use tensors::{Tensor, tensors};
+pub use written::{Positions, Written};
 
 /// Why a checkpoint's folder cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Command, Engine, Format, baseline, explain, list};
+use super::{Command, Engine, Format, audit, baseline, capture, explain, identify, list, score};
 use crate::baselines::Resume;
 use crate::memo;
+use crate::observed::Phase;
 use crate::reports;
 use crate::run::{self, Finished, Request};
 use crate::scenario::{self, Scenario};
@@ -15,9 +16,10 @@ use crate::scenario::{self, Scenario};
 /// Runs a command; the exit code of one that ended.
 pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Diagnose { scenario, out, engine, quick, only, resume, baseline, format } => {
+        Command::Diagnose { scenario, out, engine, quick, only, exhaustive, resume, baseline, format } => {
             let resume = if resume { Resume::Require } else { Resume::Automatic };
-            let request = Request { scenario, out, device: String::new(), threads: 1, quick, only, resume, baseline };
+            let (device, threads, found) = (String::new(), 1, None);
+            let request = Request { scenario, out, device, threads, quick, only, exhaustive, resume, baseline, found };
             diagnose(request, &engine, format)
         }
         Command::Report { run: dir, other: None, format } => show(&run::report(&dir)?, format),
@@ -32,7 +34,11 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             let configuration = method.map(|method| (method, factor));
             logprobs(&checkpoint, &tokens, configuration, phase, chunk, &engine)
         }
+        Command::Capture(arguments) => capture::execute(arguments),
+        Command::Identify(arguments) => identify::execute(arguments),
         Command::Explain(arguments) => explain::execute(arguments),
+        Command::Audit(arguments) => audit::execute(arguments),
+        Command::Score(arguments) => score::execute(&arguments),
         Command::Schema => say(Scenario::schema()),
         Command::List { what } => say(list::table(what)?),
     }
@@ -106,6 +112,10 @@ fn diagnose(mut request: Request, engine: &Engine, format: Format) -> anyhow::Re
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
     let cache = Path::new("reports/adapted");
+    request.found = run::identified(&request.scenario, |checkpoint, precision| {
+        let checkpoint = crate::replay::Checkpoint::load(checkpoint, device)?;
+        Ok(Box::new(crate::replay::Examined::new(&checkpoint, precision)?))
+    })?;
     let finished =
         run::diagnose(&request, |scenario| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?))?;
     show(&finished, format)
@@ -156,7 +166,7 @@ fn logprobs(
     checkpoint: &Path,
     tokens: &Path,
     configuration: Option<(String, f64)>,
-    phase: Option<run::PhaseArgument>,
+    phase: Option<Phase>,
     chunk: Option<usize>,
     engine: &Engine,
 ) -> anyhow::Result<u8> {
@@ -185,7 +195,7 @@ fn logprobs(
 }
 
 #[cfg(not(feature = "libtorch"))]
-const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
+pub(super) const WITHOUT: &str = "this gyro was built without libtorch\n  hint: build it with the feature `libtorch`";
 
 #[cfg(not(feature = "libtorch"))]
 fn diagnose(_: Request, _: &Engine, _: Format) -> anyhow::Result<u8> {
@@ -207,7 +217,7 @@ fn logprobs(
     _: &Path,
     _: &Path,
     _: Option<(String, f64)>,
-    _: Option<run::PhaseArgument>,
+    _: Option<Phase>,
     _: Option<usize>,
     _: &Engine,
 ) -> anyhow::Result<u8> {

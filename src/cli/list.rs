@@ -7,8 +7,10 @@ use std::path::Path;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use crate::faults::{AnyFault, Fault};
 use crate::positions::{AnyMethod, Method};
 use crate::probes::PROBES;
+use crate::probes::battery::CHECKS;
 use crate::reports::REPORTS;
 use crate::scenario;
 
@@ -17,6 +19,8 @@ use crate::scenario;
 pub(super) enum What {
     /// Positional methods.
     Methods,
+    /// Faults of implementations, and healthy look-alikes.
+    Faults,
     /// Probes.
     Probes,
     /// Scenarios in `scenarios/`.
@@ -33,10 +37,17 @@ pub(super) fn table(what: What) -> anyhow::Result<String> {
             .filter_map(|name| AnyMethod::named(name))
             .map(|method| (method.name().to_owned(), method.summary().to_owned()))
             .collect(),
+        What::Faults => AnyFault::all()
+            .map(|fault| {
+                let place = if fault.is_control() { "healthy" } else { fault.site().name() };
+                (fault.name().to_owned(), format!("{place}: {}", fault.summary()))
+            })
+            .collect(),
         What::Probes => PROBES
             .iter()
             .map(|probe| (probe.name().name().to_owned(), probe.summary().to_owned()))
             .chain([("latency".to_owned(), "prefill and decode time, deployed against the unscaled model".to_owned())])
+            .chain(CHECKS.iter().map(|check| (format!("parity: {}", check.name()), check.summary().to_owned())))
             .collect(),
         What::Reports => REPORTS.iter().map(|report| (report.name().to_owned(), String::new())).collect(),
         What::Scenarios => scenarios(Path::new("scenarios"))?,

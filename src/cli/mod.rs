@@ -1,16 +1,20 @@
 //! The words that users type.
 
+mod audit;
 mod baseline;
+mod capture;
 mod commands;
 mod explain;
+mod identify;
 mod list;
+mod score;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::run::PhaseArgument;
+use crate::observed::Phase;
 
 /// It got worse after we stretched the context: the method, the factor, or the implementation?
 #[derive(Debug, Parser)]
@@ -20,7 +24,8 @@ pub struct Cli {
     command: Command,
 }
 
-const AFTER: &str = "Exit codes: 0 nothing regressed; 1 a regression was found (it is named); 2 could not judge.\n\
+const AFTER: &str = "Exit codes: 0 nothing regressed; 1 a regression (audit: a contradiction) was\n\
+                     found, and is named; 2 could not judge.\n\
                      Results go to stdout, the rest to stderr. NO_COLOR turns colours off.\n\n\
                      Begin with: gyro diagnose scenarios/8k_regression.yaml --quick";
 
@@ -63,6 +68,9 @@ enum Command {
         /// Measure only this cell of the grid, as the report names it (`ntk x4`), beside the deployed one and the references
         #[arg(long, value_name = "CELL")]
         only: Option<String>,
+        /// Measure every cell, also those that can no longer change a cause
+        #[arg(long)]
+        exhaustive: bool,
         /// Demand that there is an unfinished run to go on with (one that is found is resumed anyway)
         #[arg(long)]
         resume: bool,
@@ -136,15 +144,23 @@ enum Command {
         factor: f64,
         /// Default: what each request says, else prefill
         #[arg(long, value_enum)]
-        phase: Option<PhaseArgument>,
+        phase: Option<Phase>,
         /// Cut a prefill into chunks of so many tokens
         #[arg(long, value_name = "N")]
         chunk: Option<usize>,
         #[command(flatten)]
         engine: Engine,
     },
+    /// Record a server's log-probabilities of prompts that it chooses itself, for `identify`
+    Capture(capture::Arguments),
+    /// Find out what an engine really runs, from the log-probabilities that it gave to some prompts
+    Identify(identify::Arguments),
     /// Print what a positional method does at given lengths: its mechanism, and what it costs
     Explain(explain::Arguments),
+    /// Look at a checkpoint's files before anything runs: what contradicts, and what engines read differently
+    Audit(audit::Arguments),
+    /// Inject every fault of the catalogue into the reference models, diagnose them blind, and count what is named rightly
+    Score(score::Arguments),
     /// Print the JSON schema (draft 7) of a scenario, for editors
     Schema,
     /// Print what there is

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::faults::AnyFault;
 use crate::positions::{AnyMethod, Method};
 use crate::units::{Stretch, Tokens};
 
@@ -29,6 +30,10 @@ pub enum Arm {
     /// Times of the deployed model and of the reference, measured in turns; its rows are shared out by
     /// [`with_latency`](super::with_latency).
     Latency,
+    /// The parity battery: the deployed engine beside the healthy replay of the same method and factor.
+    Parity,
+    /// A replay with faults that the deployed engine is suspected of, beside the deployed engine.
+    Hypothesis,
 }
 
 /// One combination of method, factor and implementation condition.
@@ -43,6 +48,9 @@ pub struct Cell {
     /// Tokens of training under this method and factor before the measurement; 0 leaves the weights as they are.
     #[serde(default, skip_serializing_if = "is_none")]
     pub adapted: Tokens,
+    /// The implementation faults that the engine has; none in a healthy one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<AnyFault>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
@@ -55,9 +63,19 @@ impl Cell {
     #[must_use]
     pub fn grid(method: AnyMethod, factor: Stretch) -> Self {
         if factor == Stretch::ONE && method.is_unscaled_at_one() || method == AnyMethod::unscaled() {
-            return Self { method: AnyMethod::unscaled(), factor: Stretch::ONE, arm: Arm::Grid, adapted: Tokens(0) };
+            return Self::of(AnyMethod::unscaled(), Stretch::ONE);
         }
-        Self { method, factor, arm: Arm::Grid, adapted: Tokens(0) }
+        Self::of(method, factor)
+    }
+
+    fn of(method: AnyMethod, factor: Stretch) -> Self {
+        Self { method, factor, arm: Arm::Grid, adapted: Tokens(0), faults: Vec::new() }
+    }
+
+    /// The same cell in an engine with these faults, and no others.
+    #[must_use]
+    pub fn under(self, faults: Vec<AnyFault>) -> Self {
+        Self { faults, ..self }
     }
 
     /// The same cell after so many tokens of adaptation.
@@ -84,14 +102,41 @@ impl Cell {
         Self { arm: Arm::Latency, ..self.clone() }
     }
 
-    /// The condition's name as it appears in `findings.json`.
+    /// The same cell without faults.
     #[must_use]
-    pub fn condition(&self) -> &'static str {
+    pub fn healthy(&self) -> Self {
+        self.clone().under(Vec::new())
+    }
+
+    /// The parity battery of this cell.
+    #[must_use]
+    pub fn parity(&self) -> Self {
+        Self { arm: Arm::Parity, ..self.clone() }
+    }
+
+    /// The hypothesis that the deployed engine has these faults.
+    #[must_use]
+    pub fn hypothesis(&self, faults: Vec<AnyFault>) -> Self {
+        Self { arm: Arm::Hypothesis, faults, ..self.clone() }
+    }
+
+    /// The condition's name as it appears in `findings.json`: `healthy`, or the faults' names joined by `+`.
+    #[must_use]
+    pub fn condition(&self) -> String {
         match self.arm {
-            Arm::Grid => "healthy",
-            Arm::Truncated => "truncated_context",
-            Arm::Latency => "latency",
+            Arm::Grid => self.faults_or("healthy"),
+            Arm::Truncated => "truncated_context".to_owned(),
+            Arm::Latency => "latency".to_owned(),
+            Arm::Parity => format!("{} beside its healthy replay", self.faults_or("healthy")),
+            Arm::Hypothesis => format!("{} as a hypothesis", self.faults_or("healthy")),
         }
+    }
+
+    fn faults_or(&self, healthy: &str) -> String {
+        if self.faults.is_empty() {
+            return healthy.to_owned();
+        }
+        self.faults.iter().map(AnyFault::label).collect::<Vec<_>>().join("+")
     }
 
     /// The text that identifies the cell: `yarn{..} x4 healthy`.
@@ -99,7 +144,9 @@ impl Cell {
     pub fn canonical(&self) -> String {
         let method = serde_json::to_string(&self.method).unwrap_or_else(|_| self.method.name().to_owned());
         let adapted = if is_none(&self.adapted) { String::new() } else { format!(" adapted {}", self.adapted.0) };
-        format!("{method} x{} {}{adapted}", self.factor, self.condition())
+        // Times of a faulty engine are no others' times.
+        let timed = if self.arm == Arm::Latency { self.faults_or("") } else { String::new() };
+        format!("{method} x{} {}{timed}{adapted}", self.factor, self.condition())
     }
 
     /// The first 12 hexadecimal digits of the BLAKE3 hash of [`Cell::canonical`].
@@ -118,10 +165,13 @@ impl Cell {
     #[must_use]
     pub fn label(&self) -> String {
         let label = label(&self.method.label(), self.adapted, self.factor);
+        let label = if self.faults.is_empty() { label } else { format!("{label} under {}", self.faults_or("")) };
         match self.arm {
             Arm::Grid => label,
             Arm::Truncated => format!("{label}, truncated context"),
             Arm::Latency => format!("latency of {label}"),
+            Arm::Parity => format!("parity of {label}"),
+            Arm::Hypothesis => format!("hypothesis: {label}"),
         }
     }
 }

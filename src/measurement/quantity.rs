@@ -24,11 +24,37 @@ pub enum Quantity {
     Prefill,
     /// Time to decode one token at the given context length.
     Decode,
+    /// Distance of the deployment's log-probabilities from the healthy replay's, mean over tokens of the absolute value.
+    Divergence,
+    /// The position of the first token whose log-probability differs between the deployment and the healthy replay.
+    FirstDifference,
+    /// Distance of the deployment's log-probabilities from its own answer to an equivalent request.
+    Inconsistency,
+    /// Distance of a hypothesis's log-probabilities from the deployment's.
+    Disagreement,
+    /// Applied angle of a rotating pair minus the declared one.
+    PhaseError,
+    /// Effective inverse frequency of a rotating pair over the declared one.
+    FrequencyRatio,
+    /// Largest error of a phase, or of a bias, that effective frequencies do not explain, over the phase or the largest bias.
+    RelativeError,
+    /// Applied magnitude of a rotating pair over the declared one.
+    Gain,
+    /// Share of a rotating pair that lands in dimensions outside of the pair.
+    Mixing,
+    /// Applied additive bias minus the declared one, up to a constant of the query.
+    BiasError,
+    /// 1 where the deployment sees a key that the healthy replay does not, -1 the other way round, 0 where they agree.
+    Sight,
+    /// Applied scale of attention logits over the declared one.
+    Temperature,
+    /// Change of the log-probabilities at the end of a text when tokens at a distance are replaced.
+    Influence,
 }
 
 impl Quantity {
     /// Every quantity, in the order of the reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 22] = [
         Self::Nll,
         Self::Top1,
         Self::Recall,
@@ -38,6 +64,19 @@ impl Quantity {
         Self::LargestLogit,
         Self::Prefill,
         Self::Decode,
+        Self::Divergence,
+        Self::FirstDifference,
+        Self::Inconsistency,
+        Self::Disagreement,
+        Self::PhaseError,
+        Self::FrequencyRatio,
+        Self::RelativeError,
+        Self::Gain,
+        Self::Mixing,
+        Self::BiasError,
+        Self::Sight,
+        Self::Temperature,
+        Self::Influence,
     ];
 
     /// The name in files: `nll`, `mass_beyond_trained`.
@@ -53,6 +92,19 @@ impl Quantity {
             Self::LargestLogit => "largest_logit",
             Self::Prefill => "prefill",
             Self::Decode => "decode",
+            Self::Divergence => "divergence",
+            Self::FirstDifference => "first_difference",
+            Self::Inconsistency => "inconsistency",
+            Self::Disagreement => "disagreement",
+            Self::PhaseError => "phase_error",
+            Self::FrequencyRatio => "frequency_ratio",
+            Self::RelativeError => "relative_error",
+            Self::Gain => "gain",
+            Self::Mixing => "mixing",
+            Self::BiasError => "bias_error",
+            Self::Sight => "sight",
+            Self::Temperature => "temperature",
+            Self::Influence => "influence",
         }
     }
 
@@ -66,10 +118,15 @@ impl Quantity {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Nll => "nats/token",
-            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained => "share",
+            Self::Nll | Self::Divergence | Self::Inconsistency | Self::Disagreement | Self::Influence => "nats/token",
+            Self::Top1 | Self::Recall | Self::AttentionMass | Self::MassBeyondTrained | Self::Mixing | Self::Sight => {
+                "share"
+            }
+            Self::FirstDifference => "tokens",
+            Self::PhaseError => "radians",
+            Self::FrequencyRatio | Self::RelativeError | Self::Gain | Self::Temperature => "ratio",
             Self::Entropy => "nats",
-            Self::LargestLogit => "logit",
+            Self::LargestLogit | Self::BiasError => "logit",
             Self::Prefill | Self::Decode => "seconds",
         }
     }
@@ -90,6 +147,10 @@ pub struct Place {
     pub distance_to: Option<u32>,
     /// The layer, from 0.
     pub layer: Option<u32>,
+    /// The attention head, from 0.
+    pub head: Option<u32>,
+    /// The rotating pair of dimensions, from 0.
+    pub pair: Option<u32>,
     /// Depth of the fact in its document as a share of the length, 0 to 1.
     pub depth: Option<f64>,
 }

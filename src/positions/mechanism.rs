@@ -22,6 +22,25 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// The rotation, where queries and keys are rotated.
+    #[must_use]
+    pub fn rotation(&self) -> Option<&Rotation> {
+        match self {
+            Self::Rotate(rotation) => Some(rotation),
+            Self::Group(grouping) => Some(&grouping.rotation),
+            Self::Nothing | Self::Bias(_) | Self::Add(_) => None,
+        }
+    }
+
+    /// As [`Mechanism::rotation`], to be changed.
+    pub fn rotation_mut(&mut self) -> Option<&mut Rotation> {
+        match self {
+            Self::Rotate(rotation) => Some(rotation),
+            Self::Group(grouping) => Some(&mut grouping.rotation),
+            Self::Nothing | Self::Bias(_) | Self::Add(_) => None,
+        }
+    }
+
     /// The shape of what the mechanism learns: `[buckets, heads]`, `[2, heads]` or `[rows, width]`; nothing where it learns
     /// nothing.
     #[must_use]

@@ -32,7 +32,7 @@ pub struct Rope {
 
 /// The unscaled inverse frequencies of a base, in radians per position, `[rotary_dim / 2]`.
 #[must_use]
-pub(crate) fn inverse_frequencies(theta: f64, rotary_dim: usize) -> Vec<f64> {
+pub fn inverse_frequencies(theta: f64, rotary_dim: usize) -> Vec<f64> {
     let d = rotary_dim as f64;
     (0..rotary_dim / 2).map(|i| theta.powf(-2.0 * i as f64 / d)).collect()
 }

@@ -8,6 +8,45 @@ use crate::measurement::{Place, Quantity, Reading};
 use crate::scenario::Sizes;
 use crate::subject::{Subject, SubjectError};
 
+/// Two rounds of both at every length, without a control: enough to see whether more is worth its time.
+///
+/// Repeat 0 of a reading is the deployed model's, repeat 1 the reference's.
+///
+/// # Errors
+/// [`SubjectError`] when a subject fails.
+pub fn glance(
+    deployed: &mut dyn Subject,
+    reference: &mut dyn Subject,
+    tokens: &[u32],
+    sizes: &Sizes,
+) -> Result<Vec<Reading>, SubjectError> {
+    let mut readings = Vec::new();
+    for &length in &sizes.latency_lengths {
+        let prompt = tokens.get(..length.0).unwrap_or(tokens);
+        let next = tokens.get(..sizes.decode_tokens).unwrap_or(tokens);
+        for block in 0..2 {
+            for repeat in 0..2 {
+                let times = if repeat == 0 {
+                    [(Quantity::Prefill, deployed.prefill(prompt)?), (Quantity::Decode, deployed.decode(next)?)]
+                } else {
+                    [(Quantity::Prefill, reference.prefill(prompt)?), (Quantity::Decode, reference.decode(next)?)]
+                };
+                readings.extend(times.map(|(quantity, seconds)| Reading {
+                    quantity,
+                    probe: "latency".to_owned(),
+                    protocol: format!("latency-glance/1 decode={}", next.len()),
+                    document: block,
+                    repeat,
+                    at: Place { length: Some(length.0 as u32), ..Place::default() },
+                    value: seconds.0,
+                    count: if quantity == Quantity::Decode { next.len() as u32 } else { 1 },
+                }));
+            }
+        }
+    }
+    Ok(readings)
+}
+
 /// Times both at every length; `progress` hears of every finished block.
 ///
 /// Repeat 0 of a reading is the deployed model's, repeats 1 and 2 the reference's.

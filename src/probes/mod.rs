@@ -5,6 +5,7 @@
 //! times two subjects against each other.
 
 mod attention;
+pub mod battery;
 pub mod latency;
 mod long_range;
 mod retrieval;

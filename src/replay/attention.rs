@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::positions::{Groups, Positions, Prepared};
+use super::view::{View, from_scores};
 use super::{BLOCK_ELEMENTS, ReplayError};
 
 const TIME: i64 = 2;
@@ -24,10 +25,15 @@ pub(super) fn attend(
     let groups = q_bhtd.size()[1] / k_bgsd.size()[1];
     let k_bhsd = repeat_heads(k_bgsd, groups)?;
     let v_bhsd = repeat_heads(v_bgsd, groups)?;
+    if let Some(view) = &positions.view {
+        return viewed(q_bhtd, &k_bhsd, &v_bhsd, positions, view);
+    }
     match &positions.prepared {
         Prepared::Bias(profile) => biased(q_bhtd, &k_bhsd, &v_bhsd, &profile.f_detach()?),
         Prepared::Group(groups) => grouped(q_bhtd, &k_bhsd, &v_bhsd, groups),
-        Prepared::Nothing | Prepared::Rotate { .. } | Prepared::Add(_) => plain(q_bhtd, &k_bhsd, &v_bhsd),
+        Prepared::Nothing | Prepared::Rotate { .. } | Prepared::RotateOnRead { .. } | Prepared::Add(_) => {
+            plain(q_bhtd, &k_bhsd, &v_bhsd)
+        }
     }
 }
 
@@ -84,6 +90,32 @@ fn grouped(q_bhtd: &Tensor, k_bhsd: &Tensor, v_bhsd: &Tensor, groups: &Groups) -
     })
 }
 
+/// Attention under a view: its mask is made for a block of queries at a time.
+fn viewed(
+    q_bhtd: &Tensor,
+    k_bhsd: &Tensor,
+    v_bhsd: &Tensor,
+    positions: &Positions,
+    view: &View,
+) -> Result<Tensor, ReplayError> {
+    let (size, s) = (q_bhtd.size(), k_bhsd.size()[2]);
+    let t = size[2];
+    let groups = match &positions.prepared {
+        Prepared::Group(groups) => Some((groups, groups.keys(k_bhsd)?)),
+        _ => None,
+    };
+    in_blocks(t, s, size[0] * size[1], |block| {
+        let at = Tensor::f_arange_start(block.start, block.start + block.rows, (Kind::Int64, q_bhtd.device()))?;
+        let (mask, q) = (view.mask(&at, block.keys)?, block.of(q_bhtd)?);
+        let (k, v) = (k_bhsd.f_narrow(TIME, 0, block.keys)?, v_bhsd.f_narrow(TIME, 0, block.keys)?);
+        match &groups {
+            Some((groups, keys)) => from_scores(&groups.scores(&q, &at, keys, s - t, block.keys)?, &mask, &v),
+            None if view.is_dense => from_scores(&products(&q, &k)?, &mask, &v),
+            None => fused(&q, &k, &v, Some(&mask), false),
+        }
+    })
+}
+
 /// The scores of some queries against all keys up to `keys`, before the causal mask, `[batch, heads, rows, keys]`.
 ///
 /// `at` holds each query's place among the run's queries, `behind` how many keys stand before the run.
@@ -95,10 +127,13 @@ pub(super) fn scores(
     behind: i64,
     keys: i64,
 ) -> Result<Tensor, ReplayError> {
-    if let Prepared::Group(groups) = &positions.prepared {
-        return groups.scores(q_bhrd, at, &groups.keys(k_bhsd)?, behind, keys);
+    let scores = match &positions.prepared {
+        Prepared::Group(groups) => groups.scores(q_bhrd, at, &groups.keys(k_bhsd)?, behind, keys)?,
+        _ => products(q_bhrd, &k_bhsd.f_narrow(TIME, 0, keys)?)?,
+    };
+    if let Some(view) = &positions.view {
+        return Ok(scores.f_add(&view.mask(at, keys)?)?);
     }
-    let scores = products(q_bhrd, &k_bhsd.f_narrow(TIME, 0, keys)?)?;
     let Prepared::Bias(profile) = &positions.prepared else { return Ok(scores) };
     let distances = distances(at, behind, keys)?.f_clamp_min(0)?;
     let (rows, heads) = (at.size()[0], profile.size()[0]);
@@ -157,9 +192,12 @@ impl Block {
     }
 }
 
+/// The most queries of a block: the fewer, the fewer scores are computed beyond the causal edge, only to be masked.
+const MOST_ROWS: i64 = 128;
+
 /// The blocks of `t` queries at the end of `s` keys, each of at most [`BLOCK_ELEMENTS`] scores for that many heads.
 pub(super) fn blocks(t: i64, s: i64, heads: i64) -> impl Iterator<Item = Block> {
-    let size = (BLOCK_ELEMENTS as i64 / (s * heads)).clamp(1, t);
+    let size = (BLOCK_ELEMENTS as i64 / (s * heads)).min(MOST_ROWS).clamp(1, t);
     (0..t.div_euclid(size) + i64::from(t % size != 0)).map(move |i| {
         let start = i * size;
         let rows = size.min(t - start);

@@ -9,8 +9,8 @@ pub(super) const TIME: i64 = 2;
 
 /// Keys and values of every layer up to a length.
 ///
-/// Keys are stored as attention used them, that is after rotation: a method whose angles change with the length leaves
-/// them as they were, like every server. Self-Extend's are stored unrotated, since it rotates all of them for every query.
+/// Keys are stored after their rotation, unless all of them are rotated whenever they are read: Self-Extend's always, and
+/// those of a method whose angles change with the length in a healthy engine.
 pub struct Cache {
     layers: Vec<(Tensor, Tensor)>,
     length: usize,
@@ -60,6 +60,25 @@ impl Cache {
         keys.f_narrow(TIME, self.length as i64, added)?.f_copy_(k_bgtd)?;
         values.f_narrow(TIME, self.length as i64, added)?.f_copy_(v_bgtd)?;
         Ok((keys.f_narrow(TIME, 0, all)?, values.f_narrow(TIME, 0, all)?))
+    }
+
+    /// Copies of the last `count` keys and values of a batch's first row, layer by layer.
+    pub(super) fn last(&self, count: usize) -> Result<Vec<(Tensor, Tensor)>, ReplayError> {
+        let count = count.min(self.length) as i64;
+        let part = |x: &Tensor| -> Result<Tensor, ReplayError> {
+            Ok(x.f_narrow(0, 0, 1)?.f_narrow(TIME, self.length as i64 - count, count)?.f_contiguous()?)
+        };
+        self.layers.iter().map(|(keys, values)| Ok((part(keys)?, part(values)?))).collect()
+    }
+
+    /// Puts keys and values of one row in front, for every row of the batch.
+    pub(super) fn begin_with(&mut self, layers: &[(Tensor, Tensor)]) -> Result<(), ReplayError> {
+        let count = layers.first().map_or(0, |(keys, _)| keys.size()[2]);
+        for (layer, (keys, values)) in layers.iter().enumerate() {
+            let _all = self.extend(layer, keys, values)?;
+        }
+        self.advance(count as usize);
+        Ok(())
     }
 
     /// Makes the tokens that every layer has appended part of the length.

@@ -62,6 +62,11 @@ impl Checkpoint {
         Ok(Self { config, weights, kind: Kind::Float, device })
     }
 
+    /// The same weights in another number format; those that have it already are shared.
+    pub(super) fn in_kind(&self, kind: Kind) -> Result<Self, ReplayError> {
+        Ok(Self { config: self.config.clone(), weights: self.weights.in_kind(kind)?, kind, device: self.device })
+    }
+
     /// The device that the weights are on.
     #[must_use]
     pub fn device(&self) -> Device {
@@ -98,6 +103,42 @@ fn prepare(name: &str, tensor: &Tensor, shape: &[i64], device: Device) -> Result
 pub(super) type Take<'a> = &'a mut dyn FnMut(&str, &[i64]) -> Result<Tensor, ReplayError>;
 
 impl Weights {
+    /// How many numbers there are.
+    pub(super) fn numbers(&self) -> usize {
+        let mut count = self.embedding.numel() + self.norm.numel();
+        for layer in &self.layers {
+            count += layer.linears().iter().map(|linear| linear.weight.numel()).sum::<usize>();
+        }
+        count
+    }
+
+    fn in_kind(&self, kind: Kind) -> Result<Self, ReplayError> {
+        let _no_grad = tch::no_grad_guard();
+        let of = |tensor: &Tensor| tensor.f_to_kind(kind);
+        let linear = |linear: &Linear| -> Result<Linear, ReplayError> {
+            Ok(Linear { weight: of(&linear.weight)?, bias: linear.bias.as_ref().map(&of).transpose()? })
+        };
+        let layer = |from: &Layer| -> Result<Layer, ReplayError> {
+            Ok(Layer {
+                attention_norm: of(&from.attention_norm)?,
+                q: linear(&from.q)?,
+                k: linear(&from.k)?,
+                v: linear(&from.v)?,
+                o: linear(&from.o)?,
+                feed_forward_norm: of(&from.feed_forward_norm)?,
+                gate: linear(&from.gate)?,
+                up: linear(&from.up)?,
+                down: linear(&from.down)?,
+            })
+        };
+        Ok(Self {
+            embedding: of(&self.embedding)?,
+            layers: self.layers.iter().map(layer).collect::<Result<_, _>>()?,
+            norm: of(&self.norm)?,
+            head: of(&self.head)?,
+            positions: self.positions.as_ref().map(&of).transpose()?,
+        })
+    }
     /// Puts the decoder together from tensors asked for by name and shape.
     pub(super) fn assemble(config: &Config, take: Take<'_>) -> Result<Self, ReplayError> {
         let a = &config.architecture;

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::attention::attend;
 use super::cache::Cache;
 use super::positions::Positions;
-use super::{Checkpoint, ReplayError};
+use super::{Checkpoint, ReplayError, burden};
 use crate::checkpoint::Architecture;
 
 /// A linear map with its optional bias, weight `[out, in]`.
@@ -41,6 +41,11 @@ pub(super) struct Heads {
 }
 
 impl Layer {
+    /// Its linear maps.
+    pub(super) fn linears(&self) -> [&Linear; 7] {
+        [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down]
+    }
+
     /// Queries, keys and values from the layer's input, `[batch, time, width]`.
     pub(super) fn heads(
         &self,
@@ -99,13 +104,18 @@ impl Checkpoint {
         let mut x = positions.embed(Tensor::f_embedding(&self.weights.embedding, tokens_bt, -1, false, false)?)?;
         for (index, layer) in self.weights.layers.iter().enumerate() {
             let heads = layer.heads(&x, architecture, positions)?;
-            let mut attended = match cache.as_deref_mut() {
+            let (k, v) = match cache.as_deref_mut() {
                 Some(cache) => {
-                    let (k, v) = cache.extend(index, &heads.k_bgtd, &heads.v_bgtd)?;
-                    attend(&heads.q_bhtd, &k, &v, positions)?
+                    let (k, v) =
+                        cache.extend(index, &positions.store(&heads.k_bgtd)?, &positions.store(&heads.v_bgtd)?)?;
+                    (positions.read(k)?, v)
                 }
-                None => attend(&heads.q_bhtd, &heads.k_bgtd, &heads.v_bgtd, positions)?,
+                None => (heads.k_bgtd.shallow_clone(), heads.v_bgtd.shallow_clone()),
             };
+            let mut attended = attend(&heads.q_bhtd, &k, &v, positions)?;
+            if let Some(burden) = &positions.burden {
+                burden::bear(burden, index, &k, &v)?;
+            }
             if let Some(visit) = visit.as_mut() {
                 attended = visit(&heads, attended)?;
             }

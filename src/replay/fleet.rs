@@ -128,6 +128,6 @@ fn same_tokenizer(main: &Path, other: &Path) -> Result<(), ReplayError> {
 
 impl Engine for Fleet {
     fn subject(&self, cell: &Cell) -> Result<Box<dyn Subject>, SubjectError> {
-        Ok(Box::new(Replay::new(self.weights(cell)?, cell.method.clone(), cell.factor)?))
+        Ok(Box::new(Replay::under(self.weights(cell)?, cell.method.clone(), cell.factor, &cell.faults)?))
     }
 }

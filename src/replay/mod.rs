@@ -8,25 +8,36 @@
 //! a few activations of `t x m` and `t x feed_forward`; attention is fused, or masked in blocks of queries; the loss
 //! and the attention statistics work in blocks of [`BLOCK_ELEMENTS`] elements.
 
+mod alone;
 mod attention;
+mod burden;
 mod cache;
 mod checkpoint;
 mod decoder;
 mod device;
+mod engine;
 mod fleet;
+mod formats;
 mod kernel;
 mod loss;
+mod oracle;
 mod positions;
+mod readback;
 mod rotation;
+mod serve;
 mod statistics;
 mod subject;
+mod tables;
 pub mod training;
+mod view;
 
+pub use alone::Alone;
 pub use cache::Cache;
 pub use checkpoint::Checkpoint;
 pub use device::{device_name, device_named, prepare_threads, versions};
 pub use fleet::Fleet;
 pub use kernel::Kernel;
+pub use oracle::Examined;
 pub use subject::{Phase, Replay};
 
 /// Elements of the largest temporary in blockwise work: 8 Mi elements, 32 MiB in single precision.
@@ -41,6 +52,9 @@ pub enum ReplayError {
     /// A positional method does not fit.
     #[error(transparent)]
     Method(#[from] crate::positions::MethodError),
+    /// A method or a fault does not fit.
+    #[error(transparent)]
+    Fault(#[from] crate::faults::FaultError),
     /// A tensor that the architecture needs is not in the files.
     #[error("tensor `{name}` is missing in `{file}`\nhint: the checkpoint is incomplete, or of another architecture")]
     MissingTensor {

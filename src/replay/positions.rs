@@ -3,12 +3,24 @@
 use tch::{Device, Kind, Tensor};
 
 use super::ReplayError;
+use super::formats::rounded;
 use super::rotation::{Angles, Side};
-use crate::positions::{Bias, Grouping, Mechanism, Vectors};
+use super::tables::Tables;
+use super::view::View;
+use crate::faults::{Burden, Format};
+use crate::positions::{Bias, Grouping, Mechanism, Rotation, Vectors};
 
 /// A mechanism made ready for a run of positions.
 pub(super) struct Positions {
     pub(super) prepared: Prepared,
+    /// What queries see; absent where the causal edge is all.
+    pub(super) view: Option<View>,
+    /// Multiplies scores.
+    pub(super) scale: f64,
+    /// What cached keys and values are rounded to.
+    pub(super) cached: Format,
+    /// Work that changes no result.
+    pub(super) burden: Option<Burden>,
 }
 
 /// What the decoder needs of each mechanism.
@@ -21,6 +33,13 @@ pub(super) enum Prepared {
         queries: Angles,
         /// Of keys where they differ (xPos).
         keys: Option<Angles>,
+    },
+    /// Rotations of the run's queries, and of all keys whenever they are read: these are cached unrotated.
+    RotateOnRead {
+        /// Of queries.
+        queries: Angles,
+        /// Of all keys.
+        all_keys: Angles,
     },
     /// Two rotations of queries and of all keys, chosen by distance.
     Group(Groups),
@@ -64,8 +83,14 @@ impl Run {
     }
 }
 
+impl From<Prepared> for Positions {
+    fn from(prepared: Prepared) -> Self {
+        Self { prepared, view: None, scale: 1.0, cached: Format::Exact, burden: None }
+    }
+}
+
 impl Positions {
-    /// Prepares a run; `learned` are the weights of a mechanism that has some.
+    /// Prepares a run of a healthy engine; `learned` are the weights of a mechanism that has some.
     pub(super) fn new(
         mechanism: &Mechanism,
         run: Run,
@@ -73,23 +98,10 @@ impl Positions {
         kind: Kind,
         device: Device,
     ) -> Result<Self, ReplayError> {
-        let prepared = match mechanism {
-            Mechanism::Nothing => Prepared::Nothing,
-            Mechanism::Rotate(rotation) => {
-                let at = span(run.first, run.end())?;
-                let queries = Angles::new(rotation, &at, Side::Query, kind, device)?;
-                let decays = rotation.decay.is_some();
-                let keys = decays.then(|| Angles::new(rotation, &at, Side::Key, kind, device)).transpose()?;
-                Prepared::Rotate { queries, keys }
-            }
-            Mechanism::Group(grouping) => Prepared::Group(Groups::new(grouping, run, kind, device)?),
-            Mechanism::Bias(bias) => {
-                let profile = profile(bias, run.end() - run.keys_from, learned, device)?;
-                Prepared::Bias(profile.f_to_kind(kind)?)
-            }
-            Mechanism::Add(vectors) => Prepared::Add(added(vectors, run, learned, device)?.f_to_kind(kind)?),
-        };
-        Ok(Self { prepared })
+        let (queries, keys) = ([(run.first..run.end()).collect()], [(run.keys_from..run.end()).collect()]);
+        let tables = Tables::healthy(kind, device);
+        let numbers = Numbers { queries: &queries, keys: &keys, reads_keys: false };
+        Ok(Prepared::new(std::slice::from_ref(mechanism), numbers, &tables, learned)?.into())
     }
 
     /// What is added to embeddings, `[batch, time, width]`.
@@ -102,10 +114,11 @@ impl Positions {
 
     /// What is done to queries before attention, `[batch, time, heads, head_dim]`.
     pub(super) fn queries(&self, x_bthd: Tensor) -> Result<Tensor, ReplayError> {
-        match &self.prepared {
-            Prepared::Rotate { queries, .. } => queries.rotate(&x_bthd),
-            _ => Ok(x_bthd),
-        }
+        let x_bthd = match &self.prepared {
+            Prepared::Rotate { queries, .. } | Prepared::RotateOnRead { queries, .. } => queries.rotate(&x_bthd)?,
+            _ => x_bthd,
+        };
+        if self.scale == 1.0 { Ok(x_bthd) } else { Ok(x_bthd.f_mul_scalar(self.scale)?) }
     }
 
     /// What is done to keys before they join the cache, `[batch, time, kv_heads, head_dim]`.
@@ -115,19 +128,107 @@ impl Positions {
             _ => Ok(x_bthd),
         }
     }
+
+    /// What is done to keys or values on their way into the cache, `[batch, kv_heads, time, head_dim]`.
+    pub(super) fn store(&self, x_bgtd: &Tensor) -> Result<Tensor, ReplayError> {
+        rounded(x_bgtd.shallow_clone(), self.cached)
+    }
+
+    /// What is done to all keys when they are read from the cache, `[batch, kv_heads, s, head_dim]`.
+    pub(super) fn read(&self, k_bgsd: Tensor) -> Result<Tensor, ReplayError> {
+        match &self.prepared {
+            Prepared::RotateOnRead { all_keys, .. } => all_keys.rotate_bhtd(&k_bgsd),
+            _ => Ok(k_bgsd),
+        }
+    }
+}
+
+/// The numbers that tokens have, row by row of a batch; one row stands for all where they are equal.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers<'a> {
+    /// Of the run's queries.
+    pub(super) queries: &'a [Vec<usize>],
+    /// Of all keys, those of the run behind those of the cache.
+    pub(super) keys: &'a [Vec<usize>],
+    /// Whether keys are cached unrotated, and all of them are rotated when they are read.
+    pub(super) reads_keys: bool,
+}
+
+impl Prepared {
+    /// Prepares a run; `mechanisms` differ by row where the rotation follows the length.
+    pub(super) fn new(
+        mechanisms: &[Mechanism],
+        numbers: Numbers<'_>,
+        tables: &Tables,
+        learned: Option<&Tensor>,
+    ) -> Result<Self, ReplayError> {
+        let Some(first) = mechanisms.first() else { return Ok(Self::Nothing) };
+        match first {
+            Mechanism::Nothing => Ok(Self::Nothing),
+            Mechanism::Rotate(rotation) => {
+                let rotations: Vec<&Rotation> = mechanisms.iter().filter_map(Mechanism::rotation).collect();
+                let decays = rotation.decay.is_some();
+                Self::rotated(&rotations, numbers, tables, decays || !tables.has_equal_hands())
+            }
+            Mechanism::Group(grouping) => Ok(Self::Group(Groups::new(grouping, numbers, tables)?)),
+            Mechanism::Bias(bias) => {
+                let farthest = numbers.queries.iter().flatten().max().copied().unwrap_or_default();
+                let nearest = numbers.keys.iter().flatten().min().copied().unwrap_or_default();
+                let profile = profile(bias, farthest.saturating_sub(nearest) + 1, learned, tables.device)?;
+                Ok(Self::Bias(profile.f_to_kind(tables.kind)?))
+            }
+            Mechanism::Add(vectors) => {
+                let add = |row: &Vec<usize>| -> Result<Tensor, ReplayError> {
+                    Ok(added(vectors, row, learned, tables)?.f_to_kind(tables.kind)?)
+                };
+                let rows = numbers.queries.iter().map(add).collect::<Result<Vec<_>, _>>()?;
+                Ok(Self::Add(match rows.as_slice() {
+                    [one] => one.shallow_clone(),
+                    rows => Tensor::f_stack(rows, 0)?,
+                }))
+            }
+        }
+    }
+
+    fn rotated(
+        rotations: &[&Rotation],
+        numbers: Numbers<'_>,
+        tables: &Tables,
+        differ: bool,
+    ) -> Result<Self, ReplayError> {
+        let angles = |rows: &[Vec<usize>], side: Side| -> Result<Angles, ReplayError> {
+            let rows = rotations.iter().zip(rows).map(|(rotation, at)| tables.angles(rotation, at, side));
+            stacked(rows.collect::<Result<_, _>>()?)
+        };
+        let queries = angles(numbers.queries, Side::Query)?;
+        if numbers.reads_keys {
+            return Ok(Self::RotateOnRead { queries, all_keys: angles(numbers.keys, Side::Key)? });
+        }
+        let keys = differ.then(|| angles(numbers.queries, Side::Key)).transpose()?;
+        Ok(Self::Rotate { queries, keys })
+    }
+}
+
+fn stacked(rows: Vec<Angles>) -> Result<Angles, ReplayError> {
+    Angles::stacked(rows)?.ok_or_else(|| ReplayError::Request("a batch needs at least one row".to_owned()))
 }
 
 impl Groups {
-    fn new(grouping: &Grouping, run: Run, kind: Kind, device: Device) -> Result<Self, ReplayError> {
-        let angles = |positions: Vec<usize>| -> Result<Angles, ReplayError> {
-            let at: Vec<f64> = positions.into_iter().map(|position| position as f64).collect();
-            Angles::new(&grouping.rotation, &Tensor::f_from_slice(&at)?, Side::Query, kind, device)
+    /// The rotations of queries and of all keys at their positions.
+    fn new(grouping: &Grouping, numbers: Numbers<'_>, tables: &Tables) -> Result<Self, ReplayError> {
+        let angles = |rows: &[Vec<usize>], side: Side, of: fn(&Grouping, usize) -> usize| {
+            let row = |row: &Vec<usize>| {
+                let grouped: Vec<usize> = row.iter().map(|position| of(grouping, *position)).collect();
+                tables.angles(&grouping.rotation, &grouped, side)
+            };
+            stacked(rows.iter().map(row).collect::<Result<_, _>>()?)
         };
+        let exact = |_: &Grouping, position: usize| position;
         Ok(Self {
-            near_queries: angles((run.first..run.end()).collect())?,
-            near_keys: angles((run.keys_from..run.end()).collect())?,
-            far_queries: angles((run.first..run.end()).map(|i| grouping.query(i)).collect())?,
-            far_keys: angles((run.keys_from..run.end()).map(|j| grouping.key(j)).collect())?,
+            near_queries: angles(numbers.queries, Side::Query, exact)?,
+            near_keys: angles(numbers.keys, Side::Key, exact)?,
+            far_queries: angles(numbers.queries, Side::Query, Grouping::query)?,
+            far_keys: angles(numbers.keys, Side::Key, Grouping::key)?,
             window: grouping.window as i64,
         })
     }
@@ -173,32 +274,30 @@ fn profile(bias: &Bias, count: usize, learned: Option<&Tensor>, device: Device) 
     }
 }
 
-/// The vectors added to the embeddings of a run, `[time, width]`.
-fn added(vectors: &Vectors, run: Run, learned: Option<&Tensor>, device: Device) -> Result<Tensor, ReplayError> {
-    match vectors {
-        Vectors::Sinusoidal { .. } => {
-            let values: Vec<f64> = (run.first..run.end()).filter_map(|at| vectors.waves(at)).flatten().collect();
-            let rows = Tensor::f_from_slice(&values)?.f_view([run.count as i64, -1])?;
-            Ok(rows.f_to_kind(Kind::Float)?.f_to_device(device)?)
-        }
-        Vectors::Learned { rows, .. } => {
-            let mut at = Vec::with_capacity(run.count);
-            for position in run.first..run.end() {
-                at.push(vectors.row(position).ok_or_else(|| {
-                    ReplayError::Request(format!(
-                        "the checkpoint has learned vectors for {rows} positions, none for position {position}\n\
-                         hint: raise the factor"
-                    ))
-                })?);
-            }
-            let row = |next: usize| -> Result<Tensor, ReplayError> {
-                let index: Vec<i64> = at.iter().map(|(row, _)| (row + next).min(rows - 1) as i64).collect();
-                Ok(weights(learned)?.f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(device)?)?)
-            };
-            let shares: Vec<f32> = at.iter().map(|(_, share)| *share as f32).collect();
-            let share = Tensor::f_from_slice(&shares)?.f_to_device(device)?.f_unsqueeze(1)?;
-            let (low, high) = (row(0)?, row(1)?);
-            Ok(low.f_add(&high.f_sub(&low)?.f_mul(&share)?)?)
-        }
+/// The vectors added to the embeddings at positions, `[time, width]`.
+fn added(
+    vectors: &Vectors,
+    positions: &[usize],
+    learned: Option<&Tensor>,
+    tables: &Tables,
+) -> Result<Tensor, ReplayError> {
+    let Vectors::Learned { rows, .. } = vectors else { return tables.waves(vectors, positions) };
+    let mut at = Vec::with_capacity(positions.len());
+    for position in positions {
+        at.push(vectors.row(*position).ok_or_else(|| {
+            ReplayError::Request(format!(
+                "the checkpoint has learned vectors for {rows} positions, none for position {position}\n\
+                 hint: raise the factor"
+            ))
+        })?);
     }
+    let device = tables.device;
+    let row = |next: usize| -> Result<Tensor, ReplayError> {
+        let index: Vec<i64> = at.iter().map(|(row, _)| (row + next).min(rows - 1) as i64).collect();
+        Ok(weights(learned)?.f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(device)?)?)
+    };
+    let shares: Vec<f32> = at.iter().map(|(_, share)| *share as f32).collect();
+    let share = Tensor::f_from_slice(&shares)?.f_to_device(device)?.f_unsqueeze(1)?;
+    let (low, high) = (row(0)?, row(1)?);
+    Ok(low.f_add(&high.f_sub(&low)?.f_mul(&share)?)?)
 }

@@ -3,6 +3,8 @@
 use tch::{Device, Kind, Tensor};
 
 use super::ReplayError;
+use super::formats::rounded;
+use crate::faults::{Formats, Hand};
 use crate::positions::{Pairing, Rotation};
 
 const LAST: i64 = -1;
@@ -14,11 +16,22 @@ pub(super) enum Side {
     Key,
 }
 
-/// Cosines and sines of a run of positions, `[time, 1, rotary_dim / 2]`, multiplied by the attention factor.
+/// Cosines and sines of a run of positions, `[time, 1, rotary_dim / 2]`, multiplied by the attention factor; with a batch
+/// in front where its rows differ.
 pub(super) struct Angles {
     cos_t1p: Tensor,
     sin_t1p: Tensor,
+    hand: Hand,
     pairing: Pairing,
+}
+
+/// How angles are made and held.
+#[derive(Clone, Copy)]
+pub(super) struct Style<'a> {
+    pub(super) hand: &'a Hand,
+    pub(super) formats: &'a Formats,
+    pub(super) kind: Kind,
+    pub(super) device: Device,
 }
 
 impl Angles {
@@ -26,15 +39,12 @@ impl Angles {
     ///
     /// Phases are computed in double precision and only the table is rounded: at 8,192 tokens that costs 6e-8 instead
     /// of the 3e-4 radians of single-precision phases.
-    pub(super) fn new(
-        rotation: &Rotation,
-        at: &Tensor,
-        side: Side,
-        kind: Kind,
-        device: Device,
-    ) -> Result<Self, ReplayError> {
-        let frequencies = Tensor::f_from_slice(&rotation.inverse_frequencies)?;
-        let phase_t1p = at.f_outer(&frequencies)?.f_unsqueeze(1)?;
+    pub(super) fn new(rotation: &Rotation, at: &Tensor, side: Side, style: Style<'_>) -> Result<Self, ReplayError> {
+        let (hand, formats) = (style.hand, style.formats);
+        let frequencies = rounded(Tensor::f_from_slice(&rotation.inverse_frequencies)?, formats.frequencies)?;
+        let held = rounded(at.shallow_clone(), formats.positions)?;
+        let phase_t1p = rounded(held.f_outer(&frequencies)?.f_unsqueeze(1)?, formats.phases)?;
+        let phase_t1p = if hand.backwards { phase_t1p.f_neg()? } else { phase_t1p };
         let scale_t1p = match &rotation.decay {
             None => None,
             Some(decay) => {
@@ -44,20 +54,59 @@ impl Angles {
                 Some(at.f_outer(&Tensor::f_from_slice(&logarithms)?)?.f_exp()?.f_unsqueeze(1)?)
             }
         };
+        let factor = if hand.without_factor { 1.0 } else { rotation.attention_factor };
         let table = |t: Tensor| -> Result<Tensor, ReplayError> {
-            let t = t.f_mul_scalar(rotation.attention_factor)?;
+            let t = t.f_mul_scalar(factor)?;
             let t = scale_t1p.as_ref().map_or(Ok(t.shallow_clone()), |scale| t.f_mul(scale))?;
-            Ok(t.f_to_kind(kind)?.f_to_device(device)?)
+            Ok(rounded(t, formats.table)?.f_to_kind(style.kind)?.f_to_device(style.device)?)
         };
-        Ok(Self { cos_t1p: table(phase_t1p.f_cos()?)?, sin_t1p: table(phase_t1p.f_sin()?)?, pairing: rotation.pairing })
+        Ok(Self {
+            cos_t1p: table(phase_t1p.f_cos()?)?,
+            sin_t1p: table(phase_t1p.f_sin()?)?,
+            hand: hand.clone(),
+            pairing: hand.pairing.unwrap_or(rotation.pairing),
+        })
+    }
+
+    /// The same angles, with zeros for cosine and sine where `is_zero` holds.
+    pub(super) fn with_zeros(self, is_zero: &[bool]) -> Result<Self, ReplayError> {
+        let is_zero = self.column(is_zero)?;
+        let clear = |t: &Tensor| t.f_masked_fill(&is_zero, 0.0);
+        Ok(Self { cos_t1p: clear(&self.cos_t1p)?, sin_t1p: clear(&self.sin_t1p)?, ..self })
+    }
+
+    /// The same angles, with those of `other` where `is_other` holds.
+    pub(super) fn mixed_with(self, other: &Self, is_other: &[bool]) -> Result<Self, ReplayError> {
+        let is_other = self.column(is_other)?;
+        let choose = |mine: &Tensor, theirs: &Tensor| theirs.f_where_self(&is_other, mine);
+        Ok(Self {
+            cos_t1p: choose(&self.cos_t1p, &other.cos_t1p)?,
+            sin_t1p: choose(&self.sin_t1p, &other.sin_t1p)?,
+            ..self
+        })
+    }
+
+    fn column(&self, flags: &[bool]) -> Result<Tensor, ReplayError> {
+        Ok(Tensor::f_from_slice(flags)?.f_view([-1, 1, 1])?.f_to_device(self.cos_t1p.device())?)
+    }
+
+    /// The angles of a batch from those of its rows; nothing from none.
+    pub(super) fn stacked(mut rows: Vec<Self>) -> Result<Option<Self>, ReplayError> {
+        if rows.len() <= 1 {
+            return Ok(rows.pop());
+        }
+        let stack = |of: fn(&Self) -> &Tensor| Tensor::f_stack(&rows.iter().map(of).collect::<Vec<_>>(), 0);
+        let (cos_t1p, sin_t1p) = (stack(|row| &row.cos_t1p)?, stack(|row| &row.sin_t1p)?);
+        Ok(rows.pop().map(|row| Self { cos_t1p, sin_t1p, ..row }))
     }
 
     /// The angles of some of the positions, `rows` of them by index.
     pub(super) fn select(&self, rows: &Tensor) -> Result<Self, ReplayError> {
         let rows = rows.f_to_device(self.cos_t1p.device())?;
         Ok(Self {
-            cos_t1p: self.cos_t1p.f_index_select(0, &rows)?,
-            sin_t1p: self.sin_t1p.f_index_select(0, &rows)?,
+            cos_t1p: self.cos_t1p.f_index_select(-3, &rows)?,
+            sin_t1p: self.sin_t1p.f_index_select(-3, &rows)?,
+            hand: self.hand.clone(),
             pairing: self.pairing,
         })
     }
@@ -72,7 +121,15 @@ impl Angles {
     /// # Shapes
     /// `[batch, time, heads, head_dim]` to the same.
     pub(super) fn rotate(&self, x_bthd: &Tensor) -> Result<Tensor, ReplayError> {
-        let pairs = self.cos_t1p.size()[2];
+        if self.hand.permuted {
+            return self.rotate_loaded(&self.permute(x_bthd)?);
+        }
+        self.rotate_loaded(x_bthd)
+    }
+
+    /// As [`Angles::rotate`], for numbers that are in the kernel's order already.
+    pub(super) fn rotate_loaded(&self, x_bthd: &Tensor) -> Result<Tensor, ReplayError> {
+        let pairs = self.pairs();
         let width = x_bthd.size()[3];
         let rotated = x_bthd.f_narrow(LAST, 0, 2 * pairs)?;
         let out = match self.pairing {
@@ -95,8 +152,34 @@ impl Angles {
         Ok(Tensor::f_cat(&[out, passed], LAST)?)
     }
 
+    /// How many positions there are.
+    pub(super) fn count(&self) -> i64 {
+        self.cos_t1p.size().iter().rev().nth(2).copied().unwrap_or_default()
+    }
+
+    fn pairs(&self) -> i64 {
+        self.cos_t1p.size().last().copied().unwrap_or_default()
+    }
+
+    /// Puts the weights' pairs into the kernel's order.
+    fn permute(&self, x_bthd: &Tensor) -> Result<Tensor, ReplayError> {
+        let (pairs, width) = (self.pairs(), x_bthd.size()[3]);
+        let order: Vec<i64> = match self.pairing {
+            Pairing::Interleaved => (0..pairs).flat_map(|pair| [pair, pair + pairs]).chain(2 * pairs..width).collect(),
+            Pairing::HalfSplit => {
+                let (first, second) = ((0..pairs).map(|pair| 2 * pair), (0..pairs).map(|pair| 2 * pair + 1));
+                first.chain(second).chain(2 * pairs..width).collect()
+            }
+        };
+        Ok(x_bthd.f_index_select(LAST, &Tensor::f_from_slice(&order)?.f_to_device(x_bthd.device())?)?)
+    }
+
     fn turn(&self, a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor), ReplayError> {
         let (cos, sin) = (&self.cos_t1p, &self.sin_t1p);
-        Ok((a.f_mul(cos)?.f_sub(&b.f_mul(sin)?)?, b.f_mul(cos)?.f_add(&a.f_mul(sin)?)?))
+        let first = a.f_mul(cos)?.f_sub(&b.f_mul(sin)?)?;
+        if self.hand.half {
+            return Ok((first, b.shallow_clone()));
+        }
+        Ok((first, b.f_mul(cos)?.f_add(&a.f_mul(sin)?)?))
     }
 }

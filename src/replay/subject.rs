@@ -1,5 +1,6 @@
 //! A checkpoint under one positional configuration, as a [`Subject`].
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -7,11 +8,16 @@ use tch::{Device, Tensor};
 
 use super::cache::Cache;
 use super::device::synchronize;
-use super::positions::{Positions, Run};
-use super::{Checkpoint, ReplayError, loss, statistics};
-use crate::positions::{AnyMethod, Method};
-use crate::subject::{LayerAttention, Look, Scores, Subject, SubjectError, Window};
-use crate::units::{Seconds, Stretch, Tokens};
+use super::engine::{Course, Engine, Layout, Memory, Step, Way};
+use super::positions::Positions;
+use super::serve::LeftOver;
+use super::{Checkpoint, ReplayError, statistics};
+use crate::faults::{AnyFault, CachedKeys, Caching, Execution, Injected, Setting};
+use crate::positions::AnyMethod;
+use crate::subject::{
+    AppliedRotation, LayerAttention, Look, Padding, Request, Route, Row, Scores, Subject, SubjectError, Window,
+};
+use crate::units::{Seconds, Stretch};
 
 /// How a sequence goes through the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,35 +28,60 @@ pub enum Phase {
     Decode,
 }
 
-/// One checkpoint with one method and factor.
+/// One checkpoint with one method and factor, in an engine that may have faults.
 pub struct Replay {
-    checkpoint: Rc<Checkpoint>,
-    method: AnyMethod,
-    factor: Stretch,
-    cache: Option<Cache>,
+    pub(super) checkpoint: Rc<Checkpoint>,
+    pub(super) injected: Injected,
+    pub(super) memory: Cell<Memory>,
+    pub(super) left_over: RefCell<Option<LeftOver>>,
+    timed: Option<(Course, Cache)>,
 }
 
 /// Room behind a prompt for the tokens that [`Subject::decode`] adds.
 const DECODE_ROOM: usize = 256;
 
 impl Replay {
-    /// Puts a method under a checkpoint's weights.
+    /// Puts a method under a checkpoint's weights, in an engine that does what transformers does.
+    ///
+    /// That is a healthy engine but for one thing: a rotation that changes with the length leaves cached keys as they were.
     ///
     /// # Errors
     /// [`ReplayError::Method`] when the method does not fit the heads.
     pub fn new(checkpoint: Rc<Checkpoint>, method: AnyMethod, factor: Stretch) -> Result<Self, ReplayError> {
-        method.mechanism(&checkpoint.config.heads, factor, checkpoint.config.architecture.max_positions)?;
-        Ok(Self { checkpoint, method, factor, cache: None })
+        let healthy = Self::under(checkpoint, method, factor, &[])?;
+        let cache = Caching { keys: CachedKeys::AsTheyCame, ..Caching::default() };
+        let execution = Execution { cache, ..healthy.injected.execution().clone() };
+        Ok(Self { injected: healthy.injected.executed(execution), ..healthy })
     }
 
-    /// Positions of a run when `length` tokens are known: what a rotation that changes with the length goes by.
-    fn positions(&self, run: Run, length: usize) -> Result<Positions, ReplayError> {
-        let checkpoint = &self.checkpoint;
-        let mechanism = self.method.mechanism(&checkpoint.config.heads, self.factor, Tokens(length))?;
-        Positions::new(&mechanism, run, checkpoint.weights.positions.as_ref(), checkpoint.kind, checkpoint.device)
+    /// Puts a method under a checkpoint's weights, in an engine with faults; without any it is healthy.
+    ///
+    /// # Errors
+    /// [`ReplayError::Fault`] when the method does not fit the heads, or a fault's parameter is out of its range.
+    pub fn under(
+        checkpoint: Rc<Checkpoint>,
+        method: AnyMethod,
+        factor: Stretch,
+        faults: &[AnyFault],
+    ) -> Result<Self, ReplayError> {
+        let (heads, window) = (checkpoint.config.heads.clone(), checkpoint.config.architecture.window);
+        let injected = Injected::new(Setting { method, factor, heads, window }, faults)?;
+        Ok(Self { checkpoint, injected, memory: Cell::default(), left_over: RefCell::default(), timed: None })
     }
 
-    fn tokens(&self, tokens: &[u32]) -> Result<Tensor, ReplayError> {
+    pub(super) fn engine(&self) -> Engine<'_> {
+        Engine { checkpoint: &self.checkpoint, injected: &self.injected }
+    }
+
+    /// Makes the mechanism ready for a step of a request.
+    pub(super) fn prepare(&self, course: &mut Course, step: &Step) -> Result<Positions, ReplayError> {
+        let mut memory = self.memory.get();
+        let positions = self.engine().prepare(course, step, &mut memory)?;
+        self.memory.set(memory);
+        Ok(positions)
+    }
+
+    pub(super) fn tokens(&self, tokens: &[u32]) -> Result<Tensor, ReplayError> {
         let vocabulary = self.checkpoint.config.architecture.vocabulary;
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
             return Err(ReplayError::Token { token, vocabulary });
@@ -59,18 +90,15 @@ impl Replay {
         Ok(Tensor::f_from_slice(&wide)?.f_to_device(self.checkpoint.device)?)
     }
 
-    /// Hidden states of one sequence behind the cache, `[time, width]`.
-    ///
-    /// A rotation that changes with the length goes by the tokens so far, as in a server: keys in the cache keep theirs.
-    fn behind(&self, tokens: &Tensor, cache: &mut Cache) -> Result<Tensor, ReplayError> {
-        let count = tokens.size()[0] as usize;
-        let positions = self.positions(Run::behind(cache.length(), count), cache.length() + count)?;
-        Ok(self.checkpoint.hidden(&tokens.f_unsqueeze(0)?, &positions, Some(cache), None)?.f_squeeze_dim(0)?)
+    pub(super) fn new_cache(&self, batch: usize, capacity: usize) -> Result<Cache, ReplayError> {
+        let checkpoint = &self.checkpoint;
+        Cache::new(&checkpoint.config.architecture, batch, capacity, checkpoint.kind, checkpoint.device)
     }
 
-    fn new_cache(&self, capacity: usize) -> Result<Cache, ReplayError> {
-        let checkpoint = &self.checkpoint;
-        Cache::new(&checkpoint.config.architecture, 1, capacity, checkpoint.kind, checkpoint.device)
+    fn serve_row(&self, tokens: &[u32], first_position: usize, route: Route) -> Result<Scores, ReplayError> {
+        let row = Row { tokens: tokens.to_vec(), first_position };
+        let request = Request { rows: vec![row], route, padding: Padding::None };
+        Ok(self.serve_request(&request)?.pop().unwrap_or_default())
     }
 
     /// Scores one sequence, one shot, chunked or token by token.
@@ -78,38 +106,19 @@ impl Replay {
     /// # Errors
     /// [`ReplayError`] when a token is foreign, memory runs out, or libtorch fails.
     pub fn score_phase(&self, tokens: &[u32], phase: Phase) -> Result<Scores, ReplayError> {
-        let _no_grad = tch::no_grad_guard();
-        let all = self.tokens(tokens)?;
-        let (time, length) = (tokens.len().saturating_sub(1), tokens.len());
-        if time == 0 {
-            return Ok(Scores::default());
-        }
-        let chunk = match phase {
-            Phase::Prefill(None) => {
-                let positions = self.positions(Run::alone(0, time), length)?;
-                let hidden = self.checkpoint.hidden(
-                    &all.f_narrow(0, 0, time as i64)?.f_unsqueeze(0)?,
-                    &positions,
-                    None,
-                    None,
-                )?;
-                return loss::score(&self.checkpoint, &hidden.f_squeeze_dim(0)?, &all.f_narrow(0, 1, time as i64)?);
-            }
-            Phase::Prefill(Some(chunk)) => chunk.max(1),
-            Phase::Decode => 1,
+        let route = match phase {
+            Phase::Prefill(None) => Route::OneShot,
+            Phase::Prefill(Some(chunk)) => Route::Chunked(chunk),
+            Phase::Decode => Route::Decode { prompt: 0 },
         };
-        let mut cache = self.new_cache(time)?;
-        let mut scores = Scores::default();
-        let mut start = 0;
-        while start < time {
-            let count = chunk.min(time - start) as i64;
-            let hidden = self.behind(&all.f_narrow(0, start as i64, count)?, &mut cache)?;
-            let part = loss::score(&self.checkpoint, &hidden, &all.f_narrow(0, start as i64 + 1, count)?)?;
-            scores.log_probability.extend(part.log_probability);
-            scores.is_top.extend(part.is_top);
-            start += count as usize;
-        }
-        Ok(scores)
+        self.serve_row(tokens, 0, route)
+    }
+
+    /// The whole of one sequence in one forward, for full logits and statistics.
+    fn whole(&self, tokens: &[u32]) -> Result<(Tensor, Positions), ReplayError> {
+        let mut course = Course::new(vec![Layout::alone(0, tokens.len())], &[]);
+        let step = Step { slots: 0..tokens.len(), cached: 0, way: Way::OneShot };
+        Ok((self.tokens(tokens)?.f_unsqueeze(0)?, self.prepare(&mut course, &step)?))
     }
 
     /// Full logits after chosen tokens of one sequence, `[at, vocabulary]`; for parity tests, not for long use.
@@ -118,72 +127,61 @@ impl Replay {
     /// [`ReplayError`] when a token is foreign, memory runs out, or libtorch fails.
     pub fn logits_at(&self, tokens: &[u32], at: &[usize]) -> Result<Vec<Vec<f32>>, ReplayError> {
         let _no_grad = tch::no_grad_guard();
-        let positions = self.positions(Run::alone(0, tokens.len()), tokens.len())?;
-        let hidden = self.checkpoint.hidden(&self.tokens(tokens)?.f_unsqueeze(0)?, &positions, None, None)?;
+        let (tokens, positions) = self.whole(tokens)?;
+        let hidden = self.checkpoint.hidden(&tokens, &positions, None, None)?;
         let at: Vec<i64> = at.iter().map(|&at| at as i64).collect();
         let at = Tensor::f_from_slice(&at)?.f_to_device(self.checkpoint.device)?;
         let logits = self.checkpoint.logits(&hidden.f_squeeze_dim(0)?.f_index_select(0, &at)?)?;
         Ok(Vec::<Vec<f32>>::try_from(&logits.f_to_device(Device::Cpu)?)?)
     }
 
-    fn score_windows(&self, windows: &[Window<'_>]) -> Result<Vec<Scores>, ReplayError> {
-        let _no_grad = tch::no_grad_guard();
-        let mut scores = Vec::with_capacity(windows.len());
-        for window in windows {
-            let time = window.tokens.len().saturating_sub(1) as i64;
-            if time == 0 {
-                scores.push(Scores::default());
-                continue;
-            }
-            let first = window.first_position.0;
-            let positions = self.positions(Run::alone(first, time as usize), first + window.tokens.len())?;
-            let all = self.tokens(window.tokens)?;
-            let hidden = self.checkpoint.hidden(&all.f_narrow(0, 0, time)?.f_unsqueeze(0)?, &positions, None, None)?;
-            scores.push(loss::score(&self.checkpoint, &hidden.f_squeeze_dim(0)?, &all.f_narrow(0, 1, time)?)?);
-        }
-        Ok(scores)
-    }
-
     fn look(&self, tokens: &[u32], look: &Look) -> Result<Vec<LayerAttention>, ReplayError> {
         let _no_grad = tch::no_grad_guard();
-        let positions = self.positions(Run::alone(0, tokens.len()), tokens.len())?;
+        let (tokens, positions) = self.whole(tokens)?;
         let mut layers = Vec::new();
         let mut visit = |heads: &super::decoder::Heads, attended: Tensor| -> Result<Tensor, ReplayError> {
             layers.push(statistics::look_at(heads, &positions, look)?);
             Ok(attended)
         };
-        let _hidden =
-            self.checkpoint.hidden(&self.tokens(tokens)?.f_unsqueeze(0)?, &positions, None, Some(&mut visit))?;
+        let _hidden = self.checkpoint.hidden(&tokens, &positions, None, Some(&mut visit))?;
         Ok(layers)
+    }
+
+    /// One step of a timed request; returns the most likely next token, as a server needs it.
+    fn timed_step(&self, tokens: &Tensor, (course, cache): &mut (Course, Cache), way: Way) -> Result<i64, ReplayError> {
+        let (cached, count) = (cache.length(), tokens.size()[0]);
+        let step = Step { slots: cached..cached + count as usize, cached, way };
+        let positions = self.prepare(course, &step)?;
+        let hidden = self.checkpoint.hidden(&tokens.f_unsqueeze(0)?, &positions, Some(cache), None)?;
+        // A server needs the logits after the last token of a prompt, and only those.
+        let last = self.checkpoint.logits(&hidden.f_squeeze_dim(0)?.f_narrow(0, count - 1, 1)?)?;
+        Ok(last.f_argmax(-1, false)?.f_int64_value(&[0])?)
     }
 
     fn timed_prefill(&mut self, tokens: &[u32]) -> Result<Seconds, ReplayError> {
         let _no_grad = tch::no_grad_guard();
         let all = self.tokens(tokens)?;
-        let mut cache = self.new_cache(tokens.len() + DECODE_ROOM)?;
+        let room = tokens.len() + DECODE_ROOM;
+        let mut timed = (Course::new(vec![Layout::alone(0, room)], &[]), self.new_cache(1, room)?);
         synchronize(self.checkpoint.device);
         let clock = Instant::now();
-        let hidden = self.behind(&all, &mut cache)?;
-        // A server needs the logits after the last token of a prompt, and only those.
-        let last = self.checkpoint.logits(&hidden.f_narrow(0, tokens.len() as i64 - 1, 1)?)?;
-        last.f_argmax(-1, false)?.f_int64_value(&[0])?;
+        self.timed_step(&all, &mut timed, Way::Prompt)?;
         synchronize(self.checkpoint.device);
         let seconds = Seconds(clock.elapsed().as_secs_f64());
-        self.cache = Some(cache);
+        self.timed = Some(timed);
         Ok(seconds)
     }
 
     fn timed_decode(&mut self, tokens: &[u32]) -> Result<Seconds, ReplayError> {
         let _no_grad = tch::no_grad_guard();
-        let Some(mut cache) = self.cache.take() else {
+        let Some(mut timed) = self.timed.take() else {
             return Err(ReplayError::Request("decode needs a prompt in the cache".to_owned()));
         };
         let all = self.tokens(tokens)?;
         synchronize(self.checkpoint.device);
         let clock = Instant::now();
         for i in 0..tokens.len() as i64 {
-            let hidden = self.behind(&all.f_narrow(0, i, 1)?, &mut cache)?;
-            self.checkpoint.logits(&hidden)?.f_argmax(-1, false)?.f_int64_value(&[0])?;
+            self.timed_step(&all.f_narrow(0, i, 1)?, &mut timed, Way::Decode)?;
         }
         synchronize(self.checkpoint.device);
         Ok(Seconds(clock.elapsed().as_secs_f64() / tokens.len().max(1) as f64))
@@ -192,7 +190,8 @@ impl Replay {
 
 impl Subject for Replay {
     fn score(&mut self, windows: &[Window<'_>]) -> Result<Vec<Scores>, SubjectError> {
-        Ok(self.score_windows(windows)?)
+        let score = |window: &Window<'_>| self.serve_row(window.tokens, window.first_position.0, Route::OneShot);
+        Ok(windows.iter().map(score).collect::<Result<_, _>>()?)
     }
 
     fn attention(&mut self, tokens: &[u32], look: &Look) -> Result<Vec<LayerAttention>, SubjectError> {
@@ -205,5 +204,32 @@ impl Subject for Replay {
 
     fn decode(&mut self, tokens: &[u32]) -> Result<Seconds, SubjectError> {
         Ok(self.timed_decode(tokens)?)
+    }
+
+    fn serve(&mut self, request: &Request) -> Result<Vec<Scores>, SubjectError> {
+        Ok(self.serve_request(request)?)
+    }
+
+    fn restart(&mut self) {
+        self.memory.set(Memory::default());
+        self.left_over.replace(None);
+        self.timed = None;
+    }
+
+    fn applied_rotation(&mut self, positions: &[usize], route: Route) -> Result<Option<AppliedRotation>, SubjectError> {
+        Ok(self.read_rotation(positions, route)?)
+    }
+
+    fn applied_bias(
+        &mut self,
+        queries: &[usize],
+        keys: &[usize],
+        route: Route,
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, SubjectError> {
+        Ok(Some(self.read_bias(queries, keys, route)?))
+    }
+
+    fn temperature(&mut self, positions: &[usize]) -> Result<Option<Vec<Vec<f64>>>, SubjectError> {
+        Ok(Some(self.read_temperature(positions)?))
     }
 }

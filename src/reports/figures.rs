@@ -141,6 +141,7 @@ pub(super) enum Role {
 pub(super) fn role(run: &Run<'_>, cell: &Cell) -> Role {
     match cell.arm {
         Arm::Truncated | Arm::Latency => Role::Truncated,
+        Arm::Parity | Arm::Hypothesis => Role::Other,
         Arm::Grid if cell.label() == run.findings.deployed => Role::Deployed,
         Arm::Grid if *cell == Cell::unscaled() => Role::Unscaled,
         Arm::Grid => Role::Other,

@@ -6,7 +6,7 @@ use super::tables::{
     useless,
 };
 use super::{ReportError, Run, cards, charts, evidence, numbers};
-use crate::findings::{Axis, Cause, GridSummary, Question, Ruling};
+use crate::findings::{AuditFinding, Axis, Cause, GridSummary, Question, Ruling};
 
 /// A run told in order; every format writes down the same story.
 #[derive(Debug)]
@@ -46,8 +46,10 @@ impl<'a> Story<'a> {
         story.repairs();
         story.no_repairs();
         story.unexplained();
+        story.deviations();
         story.latency();
         story.recommendation();
+        story.audit();
         story.checking();
         story.cells();
         story.origin();
@@ -120,6 +122,35 @@ impl<'a> Story<'a> {
             }
         }
         self.grid();
+    }
+
+    /// What the deployment does otherwise than its healthy replay; nothing where the two were not compared.
+    fn deviations(&mut self) {
+        let deviations = &self.run.findings.deviations;
+        if deviations.is_empty() {
+            return;
+        }
+        self.document.heading("What the engine does otherwise than its healthy replay");
+        let dash = || "\u{2013}".to_owned();
+        let rows = deviations
+            .iter()
+            .map(|one| {
+                let onset = one.onset.map_or_else(dash, |at| format!("{} [{}, {}]", at.point, at.low, at.high));
+                let explained = one.explained.map_or_else(dash, |share| format!("{:.0}%", 100.0 * share));
+                vec![
+                    text(one.name.clone()),
+                    text(one.place.clone().unwrap_or_else(dash)),
+                    text(one.shape.clone()),
+                    text(onset),
+                    text(explained),
+                    text(if one.exact { "every answer" } else { "no" }),
+                ]
+            })
+            .collect();
+        let head = ["Suspicion", "Place", "Where it shows", "From position", "Explained", "Its replay agrees"];
+        self.push(table("Suspicions and what they explain", &head, rows));
+        let evidence = deviations.first().map(|first| first.evidence.clone()).unwrap_or_default();
+        self.push(Block::List(evidence));
     }
 
     fn grid(&mut self) {
@@ -269,6 +300,29 @@ impl<'a> Story<'a> {
             "Why not the others",
             rejected.map(|other| format!("{}: {}", other.label(), why(&other.because))).collect(),
         );
+    }
+
+    fn audit(&mut self) {
+        let audit = &self.run.findings.audit;
+        if audit.is_empty() {
+            return;
+        }
+        self.document.heading("What the configuration says by itself");
+        let row = |finding: &AuditFinding| {
+            vec![
+                text(finding.severity.name()),
+                text(finding.place()),
+                text(&finding.meaning),
+                text(&finding.instead),
+                text(finding.known.join(", ")),
+            ]
+        };
+        self.push(table(
+            "Findings of the audit",
+            &["Weight", "Where", "What it means", "What to write instead", "Known from"],
+            audit.iter().map(row).collect(),
+        ));
+        self.document.say("Read from the files before anything ran; no measurement stands behind it.");
     }
 
     /// How a reader without the project finds the rows behind a number, and how to measure the deciding cell again.

@@ -3,7 +3,7 @@
 use super::story::capitalised;
 use super::tables::asked;
 use super::{Run, numbers};
-use crate::findings::{Axis, Cause, Question, Ruling, Verdict};
+use crate::findings::{Axis, Cause, Question, Ruling, Severity, Verdict};
 
 /// No line is longer.
 const WIDTH: usize = 80;
@@ -30,6 +30,14 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
     if let Some(advice) = &findings.recommendation {
         page.push('\n');
         paragraph(&mut page, "  ", &format!("recommended: {}. {}", advice.label(), advice.because.join("; ")));
+    }
+    let heavy: Vec<_> = findings.audit.iter().filter(|finding| finding.severity != Severity::Note).collect();
+    if !heavy.is_empty() {
+        page.push('\n');
+    }
+    for finding in heavy {
+        let line = format!("audit: {}: {}: {}", finding.severity.name(), finding.place(), finding.meaning);
+        paragraph(&mut page, "  ", &line);
     }
     let failed: Vec<_> = findings.cells.iter().filter(|cell| cell.outcome == "failed").collect();
     if !failed.is_empty() || !findings.notes.is_empty() || findings.verdicts.iter().any(|v| v.why.is_some()) {

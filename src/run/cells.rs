@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Progress;
+use crate::ablation::{Evidence, plan};
 use crate::baselines::{RunFolder, StoreError};
 use crate::measurement::{Arm, Cell, CellId, Measurement, Outcome, Reading};
 use crate::probes::{self, Context, Plan, Session, latency};
@@ -26,11 +27,18 @@ pub(super) fn measure_all(
     engine: &dyn Engine,
     folder: &mut RunFolder,
     done: Vec<(CellId, Outcome)>,
-    progress: &Progress,
+    (exhaustive, progress): (bool, &Progress),
 ) -> Result<Vec<(Cell, Outcome)>, StoreError> {
     let mut done: HashMap<CellId, Outcome> = done.into_iter().collect();
-    let mut cells = Vec::new();
-    for cell in cells_of(scenario) {
+    let mut cells: Vec<(Cell, Outcome)> = Vec::new();
+    let wanted = cells_of(scenario);
+    loop {
+        let next = if exhaustive {
+            wanted.get(cells.len())
+        } else {
+            plan::next(&Evidence { scenario, cells: &cells }, &wanted)
+        };
+        let Some(cell) = next.cloned() else { break };
         let outcome = if let Some(outcome) = done.remove(&cell.id()) {
             progress.skip(&cell);
             outcome
@@ -43,6 +51,8 @@ pub(super) fn measure_all(
         };
         cells.push((cell, outcome));
     }
+    // Whatever the order of measuring, the report has the scenario's.
+    cells.sort_by_key(|(cell, _)| wanted.iter().position(|other| other == cell));
     Ok(cells)
 }
 
@@ -56,6 +66,10 @@ fn measure(
     let readings = match cell.arm {
         Arm::Latency => time(scenario, documents, engine, progress),
         Arm::Grid | Arm::Truncated => read(scenario, documents, engine, cell, progress),
+        Arm::Parity | Arm::Hypothesis => Err(SubjectError::Engine(format!(
+            "{} is part of an examination, which measures all of its cells together",
+            cell.label()
+        ))),
     };
     let id = cell.id();
     match readings {

@@ -24,6 +24,9 @@ impl Identity {
             let of = dir.file_name().unwrap_or_default().to_string_lossy();
             checkpoint.extend(hash_files(dir)?.into_iter().map(|(name, hash)| (format!("{of}/{name}"), hash)));
         }
+        if let Some(config) = &scenario.deployed_config {
+            checkpoint.insert("deployed configuration".to_owned(), hash_file(config)?);
+        }
         if let Some(plan) = &scenario.adaptation {
             checkpoint.insert("adaptation's text".to_owned(), hash_file(&plan.text)?);
         }

@@ -4,29 +4,9 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
 
-use super::PhaseArgument;
-use crate::replay::{Phase, Replay};
-
-/// One request and what an engine answered: a line of an observed-outputs file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Observation {
-    /// The tokens of the prompt.
-    pub tokens: Vec<u32>,
-    /// Log-probability in nats of each token given those before it; null for the first.
-    #[serde(default)]
-    pub logprobs: Vec<Option<f32>>,
-    /// How they went through.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<PhaseArgument>,
-    /// The batch that the request was in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch: Option<u64>,
-    /// The precision of the computation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dtype: Option<String>,
-}
+use crate::observed::{Observation, Phase};
+use crate::replay::{self, Replay};
 
 /// Completes every line of `input` with the replay's log-probabilities.
 ///
@@ -38,7 +18,7 @@ pub fn complete(
     replay: &Replay,
     input: impl BufRead,
     from: &Path,
-    phase: Option<PhaseArgument>,
+    phase: Option<Phase>,
     chunk: Option<usize>,
     mut output: impl Write,
 ) -> anyhow::Result<()> {
@@ -54,10 +34,10 @@ pub fn complete(
         if request.tokens.is_empty() {
             bail!("{}: `tokens` is empty", place());
         }
-        let phase = phase.or(request.phase).unwrap_or(PhaseArgument::Prefill);
+        let phase = phase.or(request.phase).unwrap_or_default();
         let route = match phase {
-            PhaseArgument::Prefill => Phase::Prefill(chunk),
-            PhaseArgument::Decode => Phase::Decode,
+            Phase::Prefill => replay::Phase::Prefill(chunk),
+            Phase::Decode => replay::Phase::Decode,
         };
         let scores = replay.score_phase(&request.tokens, route).with_context(place)?;
         request.logprobs = std::iter::once(None).chain(scores.log_probability.into_iter().map(Some)).collect();

@@ -1,17 +1,22 @@
 //! The pipeline, as one page of straight code: scenario, documents, cells, rows, findings, pages.
 
+mod audit;
 #[cfg(feature = "libtorch")]
 mod card;
 mod cells;
 mod documents;
+mod examination;
+pub mod examine;
 mod fingerprint;
+mod identify;
 #[cfg(feature = "libtorch")]
 pub mod logprobs;
 mod machine;
+mod observed;
 mod partial;
-mod phase;
 mod progress;
 mod remaining;
+pub mod score;
 
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -32,7 +37,8 @@ use crate::units::Seconds;
 #[cfg(feature = "libtorch")]
 pub use card::card;
 pub use documents::documents;
-pub use phase::PhaseArgument;
+pub use identify::{Inquiry, identify};
+pub use observed::{Found, identified};
 pub use progress::Progress;
 #[cfg(feature = "libtorch")]
 pub use progress::training_bar;
@@ -54,8 +60,12 @@ pub struct Request {
     pub only: Option<String>,
     /// What to do with an unfinished run.
     pub resume: Resume,
+    /// Whether every cell is measured, also those that can no longer change a cause.
+    pub exhaustive: bool,
     /// A baseline to compare with, beside the reference.
     pub baseline: Option<String>,
+    /// What the engine was found to run, where the scenario has its outputs.
+    pub found: Option<Found>,
 }
 
 /// A finished run.
@@ -106,6 +116,11 @@ pub fn diagnose<E: Engine>(
     if let Some(label) = &request.only {
         scenario = scenario.only(label)?;
     }
+    let audit = audit::of(&scenario)?;
+    let meant = scenario.clone();
+    if let Some(found) = &request.found {
+        scenario = found.applied(scenario);
+    }
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;
     let dir = folder_of(&scenario, request.out.as_deref());
     let (mut folder, done) = RunFolder::open(&dir, &identity.fingerprint(), request.resume)?;
@@ -114,11 +129,22 @@ pub fn diagnose<E: Engine>(
     let documents = documents(&scenario)?;
     let engine = load(&scenario)?;
     let progress = Progress::new(&scenario, &done, folder.notes());
-    let cells = cells::measure_all(&scenario, &documents, &engine, &mut folder, done, &progress)?;
+    progress.cost(&scenario, request.exhaustive);
+    let mut cells =
+        cells::measure_all(&scenario, &documents, &engine, &mut folder, done, (request.exhaustive, &progress))?;
+    if !scenario.conditions.is_empty() {
+        for (cell, outcome) in examination::cells(&scenario, &documents, &engine, &progress)? {
+            folder.save_cell(&cell, &outcome)?;
+            cells.push((cell, outcome));
+        }
+    }
     progress.finish();
     let provenance =
         machine::provenance(&scenario, request, &identity, started, Seconds(clock.elapsed().as_secs_f64()));
-    let findings = findings(&scenario, &cells, &provenance, request.baseline.as_deref())?;
+    let mut findings = Findings { audit, ..findings(&scenario, &cells, &provenance, request.baseline.as_deref())? };
+    if let Some(found) = &request.found {
+        found.tell(&mut findings, &meant, &cells);
+    }
     let finished = Finished { folder: dir, findings, cells: with_latency(cells.clone()), provenance, page: "report" };
     for page in pages(&finished)? {
         folder.write(&page.path, &page.bytes)?;

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cells::cells_of;
 use super::remaining::{Kind, Remaining};
+use crate::ablation::plan;
 use crate::measurement::{Arm, Cell, CellId, Outcome};
 use crate::scenario::Scenario;
 
@@ -56,6 +57,23 @@ impl Progress {
             progress.say(&format!("note: {note}"));
         }
         progress
+    }
+
+    /// Says what the run will cost before it costs anything.
+    pub fn cost(&self, scenario: &Scenario, exhaustive: bool) {
+        let all = cells_of(scenario);
+        let certain = if exhaustive { all.len() } else { plan::certain(scenario, &all) };
+        let tokens = scenario.sizes.documents * scenario.target.0;
+        let each = format!("about {} tokens each", crate::units::Tokens(tokens));
+        if certain < all.len() {
+            self.say(&format!(
+                "plan: {certain} of {} cells at once, {each}, and the others only as long as they can change a cause \
+                 (--exhaustive measures all)",
+                all.len()
+            ));
+        } else {
+            self.say(&format!("plan: {} cells, {each}", all.len()));
+        }
     }
 
     fn steps(&self, cell: &Cell) -> u64 {

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Truncated,
     /// Timings.
     Timed,
+    /// What is asked of the engine itself, and of hypotheses about it.
+    Examined,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
         match cell.arm {
             Arm::Latency => Self::Timed,
             Arm::Truncated => Self::Truncated,
+            Arm::Parity | Arm::Hypothesis => Self::Examined,
             Arm::Grid if cell.adapted.0 > 0 => Self::Adapted,
             Arm::Grid => Self::Read,
         }

@@ -7,11 +7,13 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use super::deployed::{self, Deployed};
 use super::error::{Mistake, ScenarioError};
 use super::written::{Axes, Written, WrittenSizes, WrittenTolerance};
 use super::yaml::Source;
 use super::{AdaptationPlan, GridShape, ProbeName, Scenario, Sizes, Tolerance};
 use crate::checkpoint::Config;
+use crate::faults::{AnyFault, Fault, FaultError};
 use crate::findings::Question;
 use crate::positions::{AnyMethod, Method, MethodError, Scheme};
 use crate::units::{Stretch, Tokens};
@@ -30,21 +32,24 @@ const HELD_OUT: &str = "held-out.txt";
 /// Checks what the file says.
 pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, ScenarioError> {
     let mut checked = Check { source, mistakes: Vec::new() };
+    let Deployed { retrofit: deployed, config: deployed_config } = deployed::read(&mut checked, &written);
     checked.lengths(&written);
-    checked.methods(&written);
-    checked.candidates(&written);
-    checked.factors(&written);
+    checked.methods(&written, &deployed.0);
+    checked.candidates(&written, &deployed.0);
+    checked.factors(&written, deployed.1);
     checked.questions(&written);
+    checked.conditions(&written);
     let latency_lengths = checked.sizes(&written.sizes, written.trained, written.target);
     let tolerance = checked.tolerance(&written.tolerance);
     let (checkpoint, documents) = checked.paths(&written);
+    let observed = checked.observed(&written);
     let checkpoints = checked.checkpoints(&written);
     let scheme = scheme_of(&checkpoint);
-    let adaptation = checked.adaptation(&written, scheme, &checkpoints);
+    let adaptation = checked.adaptation(&written, &deployed.0, scheme, &checkpoints);
     checked.finish()?;
 
     let WrittenSizes { documents: count, short_windows, attention_documents, attention_every, .. } = written.sizes;
-    let deployed = (written.deployed.method, Stretch(written.deployed.factor));
+    let ablated_conditions = written.ablate.conditions.clone();
     let (methods, factors, adapted) = axes(written.ablate, &deployed, Tokens(written.deployed.adapted));
     let answered = || written.probes.iter().filter_map(|probe| probe.question()).collect();
     Ok(Scenario {
@@ -57,13 +62,17 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
         trained: Tokens(written.trained),
         target: Tokens(written.target),
         deployed,
+        deployed_config,
         methods,
         factors,
         adapted,
         deployed_adapted: Tokens(written.deployed.adapted),
+        conditions: written.deployed.conditions,
+        ablated_conditions,
         adaptation,
         scheme,
         candidates: written.candidates,
+        observed,
         grid: GridShape::Full,
         only: None,
         decide: written.decide.unwrap_or_else(answered),
@@ -111,15 +120,25 @@ fn scheme_of(checkpoint: &Path) -> Scheme {
 }
 
 /// A check under way: the text to point into, and the mistakes so far.
-struct Check<'a> {
-    source: &'a Source<'a>,
+pub(super) struct Check<'a> {
+    pub(super) source: &'a Source<'a>,
     mistakes: Vec<Mistake>,
 }
 
 impl Check<'_> {
-    fn wrong(&mut self, at: &str, what: impl Into<String>, expected: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn wrong(
+        &mut self,
+        at: &str,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.note(self.source.wrong(at, what, expected, hint));
+    }
+
+    pub(super) fn note(&mut self, mistake: Mistake) {
         if self.mistakes.len() < MOST_MISTAKES {
-            self.mistakes.push(self.source.wrong(at, what, expected, hint));
+            self.mistakes.push(mistake);
         }
     }
 
@@ -146,8 +165,8 @@ impl Check<'_> {
         }
     }
 
-    fn methods(&mut self, written: &Written) {
-        self.method("deployed.method", &written.deployed.method);
+    fn methods(&mut self, written: &Written, deployed: &AnyMethod) {
+        self.method("deployed.method", deployed);
         if written.ablate.methods.is_empty() {
             let hint = "write for example `methods: [none, ntk, yarn]`; `gyro list methods` names them all";
             self.wrong("ablate.methods", "no methods to compare", "at least one method", hint);
@@ -158,14 +177,14 @@ impl Check<'_> {
         self.no_repeats("ablate.methods", &written.ablate.methods, AnyMethod::label);
     }
 
-    fn candidates(&mut self, written: &Written) {
+    fn candidates(&mut self, written: &Written, deployed: &AnyMethod) {
         let Some(candidates) = &written.candidates else { return };
         if candidates.is_empty() {
             let hint = "leave `candidates` out to weigh every method of the grid";
             self.wrong("candidates", "no methods to weigh", "at least one method", hint);
         }
         for (index, method) in candidates.iter().enumerate() {
-            if !written.ablate.methods.contains(method) && written.deployed.method != *method {
+            if !written.ablate.methods.contains(method) && deployed != method {
                 let what = format!("`{}` is not measured", method.label());
                 let hint = "add it to `ablate.methods` as it is written here";
                 self.wrong(&format!("candidates[{index}]"), what, "a method of the grid", hint);
@@ -191,14 +210,28 @@ impl Check<'_> {
         }
     }
 
-    fn factors(&mut self, written: &Written) {
+    fn conditions(&mut self, written: &Written) {
+        let (deployed, tried) = (&written.deployed.conditions, &written.ablate.conditions);
+        for (list, faults) in [("deployed.conditions", deployed), ("ablate.conditions", tried)] {
+            for (index, fault) in faults.iter().enumerate() {
+                if let Err(FaultError::Parameter { fault, name, expected, got }) = fault.check() {
+                    let what = format!("`{name}` of `{fault}` must be {expected}, got {got}");
+                    let at = format!("{list}[{index}].{fault}.{name}");
+                    self.wrong(&at, what, expected, "`gyro list faults` says what each fault does");
+                }
+            }
+            self.no_repeats(list, faults, AnyFault::label);
+        }
+    }
+
+    fn factors(&mut self, written: &Written, deployed: Stretch) {
         let ratio = written.target as f64 / written.trained as f64;
         let hint = if ratio >= 1.0 && ratio.is_finite() {
             format!("1 leaves the context as trained; target / trained is {ratio}")
         } else {
             "1 leaves the context as trained; usual is target / trained".to_owned()
         };
-        self.within("deployed.factor", &written.deployed.factor, &FACTORS, &hint);
+        self.within("deployed.factor", &deployed.0, &FACTORS, &hint);
         if written.ablate.factors.is_empty() {
             self.wrong(
                 "ablate.factors",
@@ -336,6 +369,7 @@ impl Check<'_> {
     fn adaptation(
         &mut self,
         written: &Written,
+        deployed: &AnyMethod,
         scheme: Scheme,
         checkpoints: &BTreeMap<Scheme, PathBuf>,
     ) -> Option<AdaptationPlan> {
@@ -348,7 +382,7 @@ impl Check<'_> {
         };
         let places = written.ablate.methods.iter().enumerate();
         let mut methods: Vec<_> = places.map(|(i, m)| (format!("ablate.methods[{i}]"), m, adapts)).collect();
-        methods.push(("deployed.method".to_owned(), &written.deployed.method, written.deployed.adapted > 0));
+        methods.push(("deployed.method".to_owned(), deployed, written.deployed.adapted > 0));
         for (at, method, adapted) in methods {
             if foreign(method) && !adapted {
                 let name = method.name();
@@ -379,6 +413,16 @@ impl Check<'_> {
         let length = plan.length.unwrap_or(written.target);
         self.within("adaptation.length", &length, &(16..=LONGEST), "lengths are counted in tokens: 8k is `8192`");
         Some(AdaptationPlan { text, length: Tokens(length) })
+    }
+
+    /// Checks and returns the file of observed outputs.
+    fn observed(&mut self, written: &Written) -> Option<PathBuf> {
+        let path = self.source.path().parent().unwrap_or(Path::new("")).join(written.observed.as_ref()?);
+        if !path.is_file() {
+            let hint = format!("paths are relative to this file; this one leads to `{}`", path.display());
+            self.wrong("observed", "no such file", "a file of log-probabilities, as `gyro capture` records", hint);
+        }
+        Some(path)
     }
 
     /// Checks and returns the checkpoint's folder and the text's file.

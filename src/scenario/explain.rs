@@ -6,6 +6,7 @@
 use super::error::{Mistake, Place};
 use super::locate::{self, DUPLICATE, TAG, TOO_MANY};
 use super::yaml::Source;
+use crate::spelling::nearest;
 
 /// Explains why the text as such cannot be read: its syntax, a key that occurs twice, a bomb.
 pub(super) fn explain_outline(source: &Source<'_>, error: &serde_yaml::Error) -> Mistake {
@@ -77,7 +78,7 @@ pub(super) fn explain_form(source: &Source<'_>, error: &serde_yaml::Error) -> Mi
     source.mistake(place, shorten(&message), "a value of the documented form", hint)
 }
 
-fn missing(source: &Source<'_>, path: &str, key: &str, place: Place) -> Mistake {
+pub(super) fn missing(source: &Source<'_>, path: &str, key: &str, place: Place) -> Mistake {
     let inside = if path.is_empty() { String::new() } else { format!(" in `{path}`") };
     let place = source.key(path).unwrap_or(place);
     let level = if path.is_empty() { "at the top level".to_owned() } else { format!("below `{path}`") };
@@ -141,32 +142,10 @@ fn wrong_type(source: &Source<'_>, rest: &str, place: Place) -> Mistake {
 
 /// What to do about an unknown name: the known one that is nearest, if any is near.
 pub(super) fn nearest_hint(name: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|known| (edits(name, known), known)).min_by_key(|(edits, _)| *edits);
-    match near {
-        Some((edits, known)) if edits <= (known.chars().count() / 3).max(1) => format!("did you mean `{known}`?"),
-        _ => "write one of the names above, or remove it".to_owned(),
-    }
-}
-
-/// The number of insertions, deletions, replacements and swaps of neighbours between two words, case aside.
-fn edits(a: &str, b: &str) -> usize {
-    let letters = |word: &str| -> Vec<char> { word.chars().take(64).flat_map(char::to_lowercase).collect() };
-    let (a, b) = (letters(a), letters(b));
-    // The rows of the dynamic programme for the two letters before the current one, and for the current one.
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut best = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                best = best.min(before[j - 1] + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row.last().copied().unwrap_or_default()
+    nearest(name, known).map_or_else(
+        || "write one of the names above, or remove it".to_owned(),
+        |known| format!("did you mean `{known}`?"),
+    )
 }
 
 /// The message without its place, which is shown in front.
@@ -218,16 +197,6 @@ fn second_document(text: &str) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn edits_count_swaps_once() {
-        assert_eq!(edits("factr", "factor"), 1);
-        assert_eq!(edits("fatcor", "factor"), 1);
-        assert_eq!(edits("Factor", "factor"), 0);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("abc", ""), 3);
-        assert_eq!(edits("kitten", "sitting"), 3);
-    }
 
     #[test]
     fn only_a_near_name_is_suggested() {

@@ -3,6 +3,7 @@
 //! What the file says (`written`) and what is run ([`Scenario`]) are two types; [`load`] is the only road between them.
 
 mod check;
+mod deployed;
 mod error;
 mod explain;
 mod locate;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+use crate::faults::AnyFault;
 use crate::findings::{Axis, Question};
 use crate::measurement::Cell;
 use crate::positions::{AnyMethod, Method, Scheme};
@@ -61,6 +63,8 @@ pub struct Scenario {
     pub target: Tokens,
     /// The retrofit as deployed.
     pub deployed: (AnyMethod, Stretch),
+    /// The deployment's own `config.json`, where the retrofit was read from it.
+    pub deployed_config: Option<PathBuf>,
     /// Methods of the grid, without duplicates; always holds the deployed one.
     pub methods: Vec<AnyMethod>,
     /// Factors of the grid, ascending, without duplicates; always holds the deployed one.
@@ -69,12 +73,18 @@ pub struct Scenario {
     pub adapted: Vec<Tokens>,
     /// Tokens of adaptation of the deployed retrofit.
     pub deployed_adapted: Tokens,
+    /// The faults of the engine that the retrofit is deployed in.
+    pub conditions: Vec<AnyFault>,
+    /// Faults that are tried under the deployed method and factor, one at a time.
+    pub ablated_conditions: Vec<AnyFault>,
     /// How weights are adapted; absent where nothing is.
     pub adaptation: Option<AdaptationPlan>,
     /// The mechanism of the main checkpoint's weights.
     pub scheme: Scheme,
     /// The methods that the memo weighs; absent: all of the grid.
     pub candidates: Option<Vec<AnyMethod>>,
+    /// What the engine answered, from which the deployed retrofit is identified; absent where what was meant is believed.
+    pub observed: Option<PathBuf>,
     /// Which combinations of them are measured.
     pub grid: GridShape,
     /// The label of the one cell that is measured beside the deployed one and the references; absent: the whole grid.
@@ -96,8 +106,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The cells to measure, each once: the unscaled model, the grid (it holds the deployed cell), and, where something
-    /// beyond the trained length is asked, the unscaled model with truncated context.
+    /// The cells to measure, each once: the unscaled model, the grid in a healthy engine, the deployed cell as it is and
+    /// with each of its conditions reverted, each condition to be tried, and, where something beyond the trained length is
+    /// asked, the unscaled model with truncated context.
     #[must_use]
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = vec![Cell::unscaled()];
@@ -111,6 +122,7 @@ impl Scenario {
             }
         }
         cells.push(self.deployed_cell());
+        cells.extend(self.conditioned_cells());
         let asks_beyond = |probe: &ProbeName| matches!(probe, ProbeName::LongRange | ProbeName::Retrieval);
         if self.target > self.trained && self.probes.iter().any(asks_beyond) {
             cells.push(Cell::truncated());
@@ -140,7 +152,24 @@ impl Scenario {
     /// The cell as deployed.
     #[must_use]
     pub fn deployed_cell(&self) -> Cell {
+        self.healthy_cell().under(self.conditions.clone())
+    }
+
+    /// The deployed method and factor in a healthy engine.
+    #[must_use]
+    pub fn healthy_cell(&self) -> Cell {
         Cell::grid(self.deployed.0.clone(), self.deployed.1).after(self.deployed_adapted)
+    }
+
+    /// The deployed method and factor with each deployed condition reverted, and under each condition to be tried.
+    fn conditioned_cells(&self) -> Vec<Cell> {
+        let but = |index: usize| {
+            let others = self.conditions.iter().enumerate().filter(|(other, _)| *other != index);
+            others.map(|(_, fault)| fault.clone()).collect()
+        };
+        let reverted = (0..self.conditions.len()).map(but);
+        let tried = self.ablated_conditions.iter().map(|fault| vec![fault.clone()]);
+        reverted.chain(tried).map(|faults| self.healthy_cell().under(faults)).collect()
     }
 
     /// Whether weights of the method's own mechanism are at hand, so that it can be measured without adaptation.
@@ -166,6 +195,20 @@ impl Scenario {
         } else {
             Training::Free
         }
+    }
+
+    /// The scenario of an engine that runs this; what was meant stays in the grid.
+    #[must_use]
+    pub fn running(mut self, method: AnyMethod, factor: Stretch) -> Self {
+        if !self.methods.contains(&method) {
+            self.methods.insert(0, method.clone());
+        }
+        if !self.factors.contains(&factor) {
+            self.factors.push(factor);
+            self.factors.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
+        self.deployed = (method, factor);
+        self
     }
 
     /// The same question answered quickly, with wider intervals (`--quick`).

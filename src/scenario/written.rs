@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::ProbeName;
+use crate::faults::{AnyFault, Fault};
 use crate::findings::{Axis, Question};
 use crate::positions::{AnyMethod, Method};
 
@@ -50,6 +51,9 @@ pub(super) struct Written {
     /// File of UTF-8 text that the model has not seen, relative to this file; by default `held-out.txt` in the checkpoint's folder.
     #[serde(default)]
     pub(super) text: Option<String>,
+    /// File of log-probabilities that the engine gave (JSON Lines, as `gyro capture` records them), relative to this file: what the engine really runs is identified from it, and takes the place of what `deployed` says was meant.
+    #[serde(default)]
+    pub(super) observed: Option<String>,
     /// Seed of everything that is drawn: facts, windows, resamples.
     #[serde(default = "seed")]
     pub(super) seed: u64,
@@ -70,19 +74,29 @@ fn no_adaptation() -> Vec<usize> {
     vec![0]
 }
 
-/// A positional method with its factor.
+/// A positional method with its factor: both written here, or read from a configuration of its own.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Retrofit {
     /// The positional method: a name, or a name with parameters.
+    #[serde(default)]
     #[schemars(with = "MethodForm")]
-    pub(super) method: AnyMethod,
+    pub(super) method: Option<AnyMethod>,
     /// The scaling factor, usually target / trained; 1 leaves the context as trained.
+    #[serde(default)]
     #[schemars(range(min = 1, max = 1024))]
-    pub(super) factor: f64,
+    pub(super) factor: Option<f64>,
+    /// The deployment's own `config.json`, relative to this file: method and factor are those that it declares, and it is
+    /// audited before anything runs.
+    #[serde(default)]
+    pub(super) config: Option<String>,
     /// Tokens of adaptation before it was deployed; 0 for weights as they were trained.
     #[serde(default)]
     pub(super) adapted: usize,
+    /// Faults of the engine that it is deployed in, each a name or a name with parameters; by default the engine is healthy.
+    #[serde(default)]
+    #[schemars(with = "Vec<FaultForm>")]
+    pub(super) conditions: Vec<AnyFault>,
 }
 
 /// How weights are adapted to a retrofit before they are measured.
@@ -110,6 +124,11 @@ pub(super) struct Axes {
     #[serde(default = "no_adaptation")]
     #[schemars(length(min = 1))]
     pub(super) adapted: Vec<usize>,
+    /// Faults to try under the deployed method and factor, each a name or a name with parameters; the deployed ones are reverted
+    /// one by one in any case.
+    #[serde(default)]
+    #[schemars(with = "Vec<FaultForm>")]
+    pub(super) conditions: Vec<AnyFault>,
 }
 
 /// How much is measured.
@@ -194,27 +213,44 @@ impl JsonSchema for MethodForm {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let known = AnyMethod::NAMES.iter().filter_map(|name| AnyMethod::named(name));
-        let (bare, with_parameters): (Vec<_>, serde_json::Map<_, _>) = known
-            .map(|method| {
-                let (name, summary) = (method.name(), method.summary());
-                let parameters = serde_json::json!({ "type": "object", "description": summary });
-                (serde_json::json!({ "const": name, "description": summary }), (name.to_owned(), parameters))
-            })
-            .unzip();
-        json_schema!({
-            "description": "A positional method: its name, or its name with parameters.",
-            "anyOf": [
-                { "oneOf": bare },
-                {
-                    "type": "object",
-                    "properties": with_parameters,
-                    "additionalProperties": false,
-                    "minProperties": 1,
-                    "maxProperties": 1
-                }
-            ]
-        })
+        one_of("A positional method", known.map(|method| (method.name(), method.summary())))
     }
+}
+
+/// The form of an [`AnyFault`] for the schema, made from the list of faults.
+struct FaultForm;
+
+impl JsonSchema for FaultForm {
+    fn schema_name() -> Cow<'static, str> {
+        "Fault".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        one_of("A fault", AnyFault::all().map(|fault| (fault.name(), fault.summary())))
+    }
+}
+
+/// One of a list of things, by its name alone or with parameters.
+fn one_of(what: &str, known: impl Iterator<Item = (&'static str, &'static str)>) -> Schema {
+    let (bare, with_parameters): (Vec<_>, serde_json::Map<_, _>) = known
+        .map(|(name, summary)| {
+            let parameters = serde_json::json!({ "type": "object", "description": summary });
+            (serde_json::json!({ "const": name, "description": summary }), (name.to_owned(), parameters))
+        })
+        .unzip();
+    json_schema!({
+        "description": format!("{what}: its name, or its name with parameters."),
+        "anyOf": [
+            { "oneOf": bare },
+            {
+                "type": "object",
+                "properties": with_parameters,
+                "additionalProperties": false,
+                "minProperties": 1,
+                "maxProperties": 1
+            }
+        ]
+    })
 }
 
 /// The form of `expect` for the schema: one key for each question.

@@ -1,4 +1,4 @@
-//! Effects of several axes: two-way tables, Shapley shares, and p-values corrected for several questions.
+//! Effects of several axes: two-way tables and Shapley shares.
 
 /// The largest number of axes that [`shapley`] enumerates (2^12 configurations).
 const MOST_AXES: usize = 12;
@@ -60,23 +60,6 @@ pub fn shapley(axes: usize, values: &[f64]) -> Option<Vec<f64>> {
     Some((0..axes).map(value_of).collect())
 }
 
-/// Holm's step-down correction: p-values that keep the chance of any false alarm, in the order given.
-#[must_use]
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p_values.len()).collect();
-    let p = |i: usize| p_values.get(i).copied().unwrap_or(f64::NAN);
-    order.sort_by(|&a, &b| p(a).total_cmp(&p(b)));
-    let mut corrected = vec![f64::NAN; p_values.len()];
-    let mut largest = 0.0_f64;
-    for (rank, i) in order.into_iter().enumerate() {
-        largest = largest.max(p(i) * (p_values.len() - rank) as f64).min(1.0);
-        if let Some(slot) = corrected.get_mut(i) {
-            *slot = if p(i).is_nan() { f64::NAN } else { largest };
-        }
-    }
-    corrected
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,12 +96,5 @@ mod tests {
         let pair = |moved: usize| f64::from(u8::from(moved & 1 == 1 && moved & 0b110 != 0));
         let values: Vec<f64> = (0..8).map(pair).collect();
         near(&shapley(3, &values).unwrap(), &[2.0 / 3.0, 1.0 / 6.0, 1.0 / 6.0]);
-    }
-
-    #[test]
-    fn holm_is_that_of_statsmodels() {
-        // statsmodels 0.15.0: multipletests([0.01, 0.04, 0.03, 0.005, 0.5], method="holm")[1].
-        near(&holm(&[0.01, 0.04, 0.03, 0.005, 0.5]), &[0.04, 0.09, 0.09, 0.025, 0.5]);
-        assert!(holm(&[]).is_empty());
     }
 }

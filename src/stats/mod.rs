@@ -1,13 +1,21 @@
 //! Pure statistics: estimates with intervals, paired by document.
 
 mod bootstrap;
+mod course;
 mod effects;
+mod gate;
+mod proportion;
 pub mod random;
+mod ratio;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{CONFIDENCE, RESAMPLES, Resamples};
-pub use effects::{TwoWay, holm, shapley, two_way};
+pub use course::{Bin, Course, Profile, Setting, Shape};
+pub use effects::{TwoWay, shapley, two_way};
+pub use gate::{benjamini_hochberg, holm, mcnemar};
+pub use proportion::proportion;
+pub use ratio::ratio;
 
 /// A number with its interval; never a bare point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

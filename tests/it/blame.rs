@@ -19,15 +19,15 @@ const HEALTHY: [f64; 6] = [3.33, 2.80, 3.10, 2.94, 2.84, 2.88];
 
 /// What a cell does: damage at short range, damage by position bin, recall by distance bin.
 #[derive(Clone, Copy, Debug)]
-struct Nature {
-    short: f64,
-    long: [f64; 6],
-    recall: [f64; 6],
+pub(super) struct Nature {
+    pub(super) short: f64,
+    pub(super) long: [f64; 6],
+    pub(super) recall: [f64; 6],
 }
 
-const GOOD: Nature = Nature { short: 0.0, long: [0.0; 6], recall: [0.95; 6] };
+pub(super) const GOOD: Nature = Nature { short: 0.0, long: [0.0; 6], recall: [0.95; 6] };
 
-fn textbook(method: &str, factor: f64) -> Nature {
+pub(super) fn textbook(method: &str, factor: f64) -> Nature {
     let nature = |short, long, recall| Nature { short, long, recall };
     match (method, factor) {
         (_, 1.0) => nature(0.0, [0.0, 0.0, 0.0, 0.0, 0.37, 1.34], [0.95, 0.95, 0.95, 0.9, 0.0, 0.0]),
@@ -43,15 +43,15 @@ fn textbook(method: &str, factor: f64) -> Nature {
     }
 }
 
-fn method(name: &str) -> AnyMethod {
+pub(super) fn method(name: &str) -> AnyMethod {
     AnyMethod::named(name).unwrap()
 }
 
-fn cell(name: &str, factor: f64) -> Cell {
+pub(super) fn cell(name: &str, factor: f64) -> Cell {
     Cell::grid(method(name), Stretch(factor))
 }
 
-fn scenario(deployed: &str, factor: f64) -> Scenario {
+pub(super) fn scenario(deployed: &str, factor: f64) -> Scenario {
     Scenario {
         name: "planted".to_owned(),
         path: PathBuf::new(),
@@ -59,13 +59,17 @@ fn scenario(deployed: &str, factor: f64) -> Scenario {
         question: "Method or factor?".to_owned(),
         checkpoint: PathBuf::new(),
         checkpoints: BTreeMap::new(),
+        observed: None,
         adapted: vec![Tokens(0)],
         deployed_adapted: Tokens(0),
+        conditions: vec![],
+        ablated_conditions: vec![],
         adaptation: None,
         scheme: Scheme::Rotary,
         trained: Tokens(2048),
         target: Tokens(8192),
         deployed: (method(deployed), Stretch(factor)),
+        deployed_config: None,
         methods: ["none", "linear", "ntk", "yarn"].map(method).to_vec(),
         candidates: None,
         only: None,
@@ -112,7 +116,7 @@ fn distances(from: u32, to: u32) -> Place {
 }
 
 /// Rows as the probes write them: documents differ by 0.3 nats, a cell's effect on a document by 0.006.
-fn rows(cell: &Cell, nature: Nature, documents: u32, seed: u64) -> Vec<Measurement> {
+pub(super) fn rows(cell: &Cell, nature: Nature, documents: u32, seed: u64) -> Vec<Measurement> {
     let mut difficulty = Random::new(seed);
     let name: u64 = cell.canonical().bytes().fold(seed, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut random = Random::new(name);
@@ -137,10 +141,10 @@ fn rows(cell: &Cell, nature: Nature, documents: u32, seed: u64) -> Vec<Measureme
     rows
 }
 
-type Run = Vec<(Cell, Outcome)>;
+pub(super) type Run = Vec<(Cell, Outcome)>;
 
 /// A whole run over the grid of the scenario, with natures by method and factor.
-fn run(nature: impl Fn(&str, f64) -> Nature, documents: u32, seed: u64) -> Run {
+pub(super) fn run(nature: impl Fn(&str, f64) -> Nature, documents: u32, seed: u64) -> Run {
     let mut cells = vec![Cell::unscaled()];
     for name in ["linear", "ntk", "yarn"] {
         cells.extend([2.0, 4.0, 8.0].map(|factor| cell(name, factor)));
@@ -158,7 +162,7 @@ fn run(nature: impl Fn(&str, f64) -> Nature, documents: u32, seed: u64) -> Run {
     run
 }
 
-fn found(scenario: &Scenario, run: &Run) -> Findings {
+pub(super) fn found(scenario: &Scenario, run: &Run) -> Findings {
     let findings = diagnose(&Evidence { scenario, cells: run });
     // Whatever was found can be written and read again: no number is missing or infinite.
     let text = serde_json::to_string(&findings).unwrap();
@@ -167,7 +171,7 @@ fn found(scenario: &Scenario, run: &Run) -> Findings {
     findings
 }
 
-fn first(findings: &Findings, question: Question) -> &Cause {
+pub(super) fn first(findings: &Findings, question: Question) -> &Cause {
     findings.causes.iter().find(|cause| cause.question == question).unwrap()
 }
 

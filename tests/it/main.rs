@@ -7,13 +7,22 @@
     reason = "a test ends by panicking; clippy knows only #[test]"
 )]
 
+mod audit;
 mod biases;
 mod blame;
+mod capture;
 mod checkpoint;
+mod conditions;
+#[cfg(feature = "libtorch")]
+mod examination;
 mod examples;
 mod explain;
+mod faults;
 #[cfg(feature = "libtorch")]
 mod fleet;
+mod identify;
+#[cfg(feature = "libtorch")]
+mod injection;
 mod layers;
 #[cfg(feature = "libtorch")]
 mod linking;
@@ -28,4 +37,5 @@ mod rotations;
 mod run;
 mod scenarios;
 mod settings;
+mod stats;
 mod store;

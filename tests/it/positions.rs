@@ -357,7 +357,7 @@ fn a_factor_or_parameter_out_of_range_is_refused() {
 /// A guard of the guard: the folder of methods holds no file that the list does not name.
 #[test]
 fn the_list_names_every_method_in_the_folder() {
-    let shared = ["mod", "mechanism", "bias"];
+    let shared = ["mod", "mechanism", "bias", "fingerprint"];
     for entry in fs::read_dir(repository().join("src/positions")).unwrap() {
         let path = entry.unwrap().path();
         let name = Path::new(&path).file_stem().unwrap().to_string_lossy().into_owned();

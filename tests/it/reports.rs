@@ -2,7 +2,7 @@
 
 pub(crate) mod example;
 
-use gyro::findings::{Findings, Question, Ruling};
+use gyro::findings::{AuditFinding, Findings, Question, Ruling, Severity};
 use gyro::measurement::{Cell, Outcome};
 use gyro::reports::{Page, REPORTS, Run, compare, pages, terminal};
 use gyro::units::Tokens;
@@ -225,6 +225,34 @@ fn the_waterfall_adds_up() {
     for number in ["1.268", "1.009", "0.237", "0.022"] {
         assert!(chart.contains(number), "{number} is not in the picture");
     }
+}
+
+#[test]
+fn the_audit_is_told_in_every_format() {
+    let mut findings = findings();
+    let found = |severity| AuditFinding {
+        severity,
+        check: "factor_ratio".into(),
+        file: "config.json".into(),
+        key: "rope_scaling.factor".into(),
+        line: Some(12),
+        meaning: format!("weighs as {}", severity.name()),
+        instead: "\"factor\": 4".into(),
+        known: vec!["huggingface/transformers #38224".into()],
+    };
+    findings.audit = vec![found(Severity::Error), found(Severity::Note)];
+    let pages = made(&findings, &cells());
+    sound(&pages);
+    for name in ["report.md", "report.html"] {
+        let page = page(&pages, name);
+        for part in ["rope_scaling.factor (config.json, line 12)", "weighs as error", "weighs as note", "#38224"] {
+            assert!(page.contains(part), "{name} lacks {part}");
+        }
+    }
+    let summary = with(&findings, &cells(), |run| terminal(run, false));
+    assert!(summary.contains("audit: error: rope_scaling.factor (config.json, line 12): weighs as error"), "{summary}");
+    // A note is no reason to interrupt the summary.
+    assert!(!summary.contains("weighs as note"));
 }
 
 #[test]

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use gyro::baselines::Resume;
 use gyro::findings::{Axis, Question, Ruling};
+use gyro::identify::Candidate;
 use gyro::measurement::Cell;
 use gyro::positions::{AnyMethod, Method};
-use gyro::run::{self, Request};
+use gyro::run::{self, Found, Request};
 use gyro::scenario::Scenario;
 use gyro::subject::{Engine, LayerAttention, Look, Scores, Subject, SubjectError, Window};
-use gyro::units::Seconds;
+use gyro::units::{Seconds, Stretch};
 
 /// A model whose loss is told by a script: short range suffers under `linear`, positions past 2,048 under everything
 /// whose factor is below 4.
@@ -95,8 +96,10 @@ fn request(out: &Path, resume: Resume) -> Request {
         threads: 1,
         quick: false,
         only: None,
+        exhaustive: false,
         resume,
         baseline: None,
+        found: None,
     }
 }
 
@@ -117,6 +120,21 @@ fn a_planted_method_failure_is_found_from_the_scenario_to_the_page() {
     let before = fs::read(out.join("report.html")).unwrap();
     run::report(&out).unwrap();
     assert!(before == fs::read(out.join("report.html")).unwrap(), "the rebuilt report differs");
+}
+
+#[test]
+fn what_an_engine_was_found_to_run_takes_the_place_of_what_was_meant() {
+    let running = Candidate::healthy(AnyMethod::named("yarn").unwrap(), Stretch(4.0));
+    let found = Found { sentence: "The engine runs yarn x4.".to_owned(), running: Some(running) };
+    let script = Script::default();
+    let request = Request { found: Some(found), ..request(&folder("found"), Resume::Automatic) };
+    let findings = run::diagnose(&request, |_: &Scenario| Ok(&script)).unwrap().findings;
+    assert!(findings.deployed.contains("yarn"), "{}", findings.deployed);
+    assert!(findings.answer.starts_with("The engine runs yarn x4."), "{}", findings.answer);
+    // Linear x4 was meant, which the script makes worse; YaRN is not.
+    assert_ne!(findings.verdict(Question::ShortRange).unwrap().ruling, Ruling::Worse);
+    let note = findings.notes.iter().find(|note| note.starts_with("short range")).unwrap();
+    assert!(note.contains("what was meant would change it by +"), "{note}");
 }
 
 #[test]
@@ -205,6 +223,45 @@ fn a_failing_cell_is_a_finding_and_the_run_goes_on() {
     assert_eq!(failed.len(), 3, "{failed:?}");
     assert!(failed.iter().all(|cell| cell.reason.as_deref().is_some_and(|reason| reason.contains("out of memory"))));
     assert_eq!(finished.findings.verdict(Question::ShortRange).unwrap().ruling, Ruling::Worse);
+}
+
+#[test]
+fn what_is_deployed_is_audited_before_anything_runs() {
+    let out = folder("audited");
+    fs::create_dir_all(&out).unwrap();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/reference/rope-2k");
+    let mut config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(model.join("config.json")).unwrap()).unwrap();
+    config["max_position_embeddings"] = 8192.into();
+    config["rope_parameters"] = serde_json::json!({
+        "rope_type": "linear", "factor": 2.0, "rope_theta": 20000.0, "original_max_position_embeddings": 2048
+    });
+    fs::write(out.join("engine.json"), serde_json::to_string_pretty(&config).unwrap()).unwrap();
+    let scenario = format!(
+        "question: What is wrong with this engine?\ncheckpoint: {}\ntext: {}\ntrained: 2048\ntarget: 8192\n\
+         deployed: {{ config: engine.json }}\nablate: {{ methods: [none, linear, ntk], factors: [1, 4] }}\n\
+         probes: [short_range, long_range]\nsizes: {{ documents: 2 }}\n",
+        model.display(),
+        model.with_file_name("held-out.txt").display(),
+    );
+    fs::write(out.join("engine.yaml"), scenario).unwrap();
+    let request = Request { scenario: out.join("engine.yaml"), ..request(&out.join("run"), Resume::Automatic) };
+    let script = Script::default();
+    let findings = run::diagnose(&request, |_: &Scenario| Ok(&script)).unwrap().findings;
+    assert_eq!(findings.deployed, "linear x2");
+    let found: Vec<_> =
+        findings.audit.iter().map(|found| (found.check.as_str(), found.file.as_str(), found.line)).collect();
+    // The configuration is sorted by key, so that the rope object stands near its end.
+    for check in ["factor_ratio", "other_heads"] {
+        let of_check = found.iter().find(|(name, ..)| *name == check);
+        let (_, file, line) = of_check.unwrap_or_else(|| panic!("no {check} in {found:?}"));
+        assert!(*file == "deployed engine.json" && line.is_some_and(|line| line > 15), "{found:?}");
+    }
+    assert!(findings.audit.windows(2).all(|pair| pair[0].severity >= pair[1].severity), "{found:?}");
+    let page = fs::read_to_string(out.join("run/report.md")).unwrap();
+    assert!(
+        page.contains("## What the configuration says by itself") && page.contains("huggingface/transformers #38224")
+    );
 }
 
 #[test]

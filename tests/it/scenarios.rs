@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use gyro::faults::AnyFault;
 use gyro::findings::{Axis, Question};
 use gyro::measurement::{Arm, Cell};
 use gyro::positions::AnyMethod;
@@ -206,6 +207,41 @@ fn a_deployment_without_method_is_the_unscaled_model_at_any_factor() {
 }
 
 #[test]
+fn deployed_conditions_are_reverted_one_by_one_and_others_are_tried() {
+    let text = VALID
+        .replace("factor: 4 }", "factor: 4, conditions: [table_wraps: { rows: 1024 }, padding_seen] }")
+        .replace("factors: [8, 1, 4] }", "factors: [4], conditions: [half_rotation] }");
+    let scenario = Folder::new("conditions").load(&text);
+    assert_eq!(scenario.deployed_cell().condition(), "table_wraps (rows 1024)+padding_seen");
+    let expected = [
+        "none",
+        "linear x4",
+        "yarn x4",
+        "linear x4 under table_wraps (rows 1024)+padding_seen",
+        "linear x4 under padding_seen",
+        "linear x4 under table_wraps (rows 1024)",
+        "linear x4 under half_rotation",
+        "none, truncated context",
+    ];
+    assert_eq!(labels(&scenario), expected);
+}
+
+#[test]
+fn a_wrong_condition_is_named_with_its_line() {
+    for (conditions, place, what) in [
+        ("[table_warps]", "s.yaml:5:", "did you mean `table_wraps`?"),
+        ("[{ table_wraps: { rows: 0 } }]", "s.yaml:5:", "`rows` of `table_wraps` must be at least 1, got 0"),
+        ("[{ table_wraps: { row: 9 } }]", "s.yaml:5:", "unknown key `row`"),
+        ("[padding_seen, padding_seen]", "s.yaml:5:", "`padding_seen` occurs twice"),
+    ] {
+        let text = VALID.replace("factor: 4 }", &format!("factor: 4, conditions: {conditions} }}"));
+        let path = Folder::new("wrong-condition").scenario("s.yaml", &text);
+        let error = load(&path).unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains(what) && error.contains("hint:"), "{conditions}: {error}");
+    }
+}
+
+#[test]
 fn quick_keeps_the_cross_through_the_deployed_cell() {
     let full = Folder::new("quick").load(VALID);
     let quick = full.clone().quick();
@@ -274,9 +310,60 @@ fn the_schema_knows_every_key_of_the_shipped_scenarios_and_describes_it() {
 }
 
 #[test]
-fn the_schema_names_every_method() {
+fn the_schema_names_every_method_and_fault() {
     let schema = Scenario::schema();
-    for name in AnyMethod::NAMES {
+    for name in AnyMethod::NAMES.iter().chain(AnyFault::NAMES) {
         assert!(schema.contains(&format!("\"const\": \"{name}\"")), "{name} in {schema}");
     }
+}
+
+/// A scenario whose deployment comes as a configuration of its own, beside a checkpoint that was trained at 2,048 tokens.
+fn deployed_by(name: &str, config: &Value, deployed: &str) -> Result<Scenario, ScenarioError> {
+    let folder = Folder::new(name);
+    let text = VALID.replace("{ method: linear, factor: 4 }", deployed);
+    let path = folder.scenario("s.yaml", &text);
+    let mut all = serde_json::json!({
+        "model_type": "llama", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 48, "max_position_embeddings": 2048, "rope_theta": 1e4
+    });
+    fs::write(folder.0.join("checkpoint/config.json"), all.to_string()).unwrap();
+    config.as_object().unwrap().iter().for_each(|(key, value)| all[key] = value.clone());
+    fs::write(folder.0.join("engine.json"), all.to_string()).unwrap();
+    load(&path)
+}
+
+#[test]
+fn a_deployment_may_come_as_its_own_configuration() {
+    let yarn = serde_json::json!({ "max_position_embeddings": 8192, "rope_scaling": {
+        "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 2048, "beta_fast": 16.0 } });
+    let scenario = deployed_by("by-config", &yarn, "{ config: engine.json }").unwrap();
+    assert_eq!(scenario.deployed.0.label(), "yarn (beta_fast 16.0)");
+    assert_eq!(scenario.deployed.1, Stretch(4.0));
+    assert!(scenario.deployed_config.unwrap().ends_with("engine.json"));
+    assert!(scenario.methods.contains(&scenario.deployed.0));
+    assert!(deployed_by("by-both", &yarn, "{ config: engine.json, factor: 4 }").is_ok());
+    // Another base alone is a method of its own.
+    let base = deployed_by("by-base", &serde_json::json!({ "rope_theta": 5e5 }), "{ config: engine.json }").unwrap();
+    assert_eq!((base.deployed.0.label().as_str(), base.deployed.1), ("rope (theta 500000.0)", Stretch::ONE));
+}
+
+#[test]
+fn what_a_scenario_says_against_the_deployments_configuration_is_a_mistake() {
+    let yarn = serde_json::json!({ "max_position_embeddings": 16384, "rope_scaling": {
+        "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096 } });
+    let error =
+        deployed_by("conflict", &yarn, "{ config: engine.json, method: ntk, factor: 2 }").unwrap_err().to_string();
+    for part in [
+        ":3:10: the scenario says 2048 trained tokens, and `engine.json` says 4096",
+        ":5:42: the scenario says `ntk`, and `engine.json` says `yarn`",
+        ":5:55: the scenario says factor 2, and `engine.json` says 4",
+        "hint: remove it here, or correct the file",
+    ] {
+        assert!(error.contains(part), "{part} is not in\n{error}");
+    }
+    let broken = serde_json::json!({ "rope_scaling": { "rope_type": "yarn" } });
+    let error = deployed_by("broken-config", &broken, "{ config: engine.json }").unwrap_err().to_string();
+    assert!(error.contains(":5:21: ") && error.contains("has no `rope_scaling.factor`"), "{error}");
+    let error = deployed_by("no-config", &broken, "{ config: gone.json }").unwrap_err().to_string();
+    assert!(error.contains("gone.json"), "{error}");
 }

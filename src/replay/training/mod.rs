@@ -121,6 +121,10 @@ pub fn adapt(
     let original = of(&text)?;
     let config = original.clone().with_native(&recipe.method);
     let foreign = config.heads.native != original.heads.native;
+    if config.architecture.window.is_some() {
+        let what = "a checkpoint with a `sliding_window` cannot be adapted: training sees all keys";
+        return Err(TrainingError::Replay(ReplayError::Request(what.to_owned())));
+    }
     let json = export::config_with(before, &recipe.method, recipe.factor);
     let tensors = read_tensors(&recipe.checkpoint)?;
     let mut optimizer = AdamW::new(&course.optimizer);

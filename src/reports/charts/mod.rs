@@ -5,6 +5,7 @@
 //! every common colour blindness; shape, width and words repeat what a colour says.
 
 mod attention_mass;
+mod confusion;
 mod explain;
 mod grid;
 mod latency;
@@ -12,6 +13,7 @@ mod lines;
 mod loss_by_position;
 mod periods;
 mod recall;
+pub(super) mod spectrum;
 mod recall_map;
 mod repair;
 mod training_curve;
@@ -24,6 +26,7 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor};
 
+pub(super) use confusion::confusion_chart;
 pub use explain::mechanism_chart;
 pub use training_curve::training_curve;
 

@@ -55,7 +55,7 @@ fn row(cell: &Cell, probe: &str, quantity: Quantity, document: u32, at: Place, v
 fn quality(cell: &Cell) -> Vec<Measurement> {
     let (losses, recalls) = match cell.arm {
         Arm::Grid => model(cell.method.name(), cell.factor.0),
-        Arm::Truncated | Arm::Latency => ([3.33, 2.80, 3.10, 2.94, 2.95, 2.97], [0.0; 5]),
+        Arm::Truncated | Arm::Latency | Arm::Parity | Arm::Hypothesis => ([3.33, 2.80, 3.10, 2.94, 2.95, 2.97], [0.0; 5]),
     };
     let mut rows = Vec::new();
     for document in 0..DOCUMENTS {
@@ -221,6 +221,8 @@ fn causes() -> Vec<Cause> {
         repair: Some(Repair { by: "ntk".into(), cell: "ntk x4".into(), fraction: estimate(0.98, 0.02, 8) }),
         shapley: [("method", 0.81), ("factor", 0.19), ("interaction", 0.05)].map(|(k, v)| (k.to_owned(), v)).into(),
         shape: "constant".into(),
+        place: None,
+        onset: None,
         evidence: vec!["At factor 4, ntk loses 0.016 nats/token where linear loses 1.268 (8 documents).".into()],
     };
     let mut far = repaired.clone();
@@ -234,6 +236,8 @@ fn causes() -> Vec<Cause> {
         repair: None,
         shapley: BTreeMap::new(),
         shape: "none".into(),
+        place: None,
+        onset: None,
         evidence: vec![],
     };
     let mut facts = repaired.clone();
@@ -256,6 +260,7 @@ pub(crate) fn findings() -> Findings {
     Findings {
         schema: SCHEMA,
         stability: Vec::new(),
+        deviations: Vec::new(),
         decide: Vec::new(),
         scenario: "8k_regression".into(),
         question: "Short answers got worse after we stretched 2k to 8k. Method or factor?".into(),
@@ -292,6 +297,7 @@ pub(crate) fn findings() -> Findings {
                 because: vec!["0.055 nats/token worse than yarn x4 at short range (8 documents).".into()],
             }],
         }),
+        audit: Vec::new(),
         notes: vec!["Latency (decode): 12 blocks instead of 6 would settle it.".into()],
         expectations: vec![Expectation {
             question: Question::ShortRange,

@@ -4,6 +4,7 @@ use super::*;
 
 fn findings(deployed: &Cell) -> Findings {
     Findings {
+        deviations: Vec::new(),
         stability: Vec::new(),
         schema: 1,
         decide: Vec::new(),
@@ -16,6 +17,7 @@ fn findings(deployed: &Cell) -> Findings {
         grid: Vec::new(),
         cells: Vec::new(),
         recommendation: None,
+        audit: Vec::new(),
         notes: Vec::new(),
         expectations: Vec::new(),
     }

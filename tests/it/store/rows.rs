@@ -5,14 +5,16 @@ use super::*;
 fn any_place() -> impl Strategy<Value = Place> {
     let at = || any::<Option<u32>>();
     let depth = proptest::option::of(any::<u64>().prop_map(f64::from_bits));
-    (at(), at(), at(), at(), at(), at(), depth).prop_map(
-        |(length, from, to, distance_from, distance_to, layer, depth)| Place {
+    (at(), at(), at(), at(), at(), at(), at(), at(), depth).prop_map(
+        |(length, from, to, distance_from, distance_to, layer, head, pair, depth)| Place {
             length,
             from,
             to,
             distance_from,
             distance_to,
             layer,
+            head,
+            pair,
             depth,
         },
     )

@@ -1,0 +1,239 @@
+//! Time: is the deployment slower than its healthy replay, and which fault slows an engine in the same way?
+
+use std::collections::BTreeMap;
+
+use super::ranking::Suspicion;
+use super::search::Candidate;
+use super::signature::Signature;
+use super::words::number;
+use crate::faults::{Fault, Site};
+use crate::findings::Axis;
+use crate::measurement::{Quantity, Reading};
+use crate::stats::{CONFIDENCE, Estimate, Resamples};
+
+/// The deployment is slow where the whole interval of a ratio lies above this.
+const SLOW: f64 = 1.2;
+
+/// The same engine timed twice must not differ by more than this.
+const STEADY: f64 = 1.2;
+
+/// Ratios of the times of an engine to those of the healthy replay, by what was timed and at which length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// Time ratio of each timing, in the order of quantity and length.
+    pub ratios: BTreeMap<(Quantity, u32), Estimate>,
+    /// Whether the healthy replay, timed twice, tied with itself everywhere.
+    pub steady: bool,
+}
+
+/// The pace in rows of timings: repeat 0 is the engine, 1 and 2 the healthy replay.
+#[must_use]
+pub fn pace(readings: &[Reading]) -> Pace {
+    type Blocks = BTreeMap<u32, [Option<f64>; 3]>;
+    let mut timings: BTreeMap<(Quantity, u32), Blocks> = BTreeMap::new();
+    for reading in readings {
+        let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
+            continue;
+        };
+        let block = timings.entry((reading.quantity, length)).or_default().entry(reading.document).or_default();
+        if let Some(place) = block.get_mut(reading.repeat as usize) {
+            *place = Some(reading.value);
+        }
+    }
+    let count = timings.len().max(1) as f64;
+    let ratio = |blocks: &Blocks, above: usize, confidence: f64| {
+        let logs: Vec<f64> = blocks
+            .values()
+            .filter_map(|block| Some((block.get(above).copied()?? / block.get(1).copied()??).ln()))
+            .collect();
+        Some(Resamples::new(logs.len())?.mean(&logs, confidence)?.rescaled(f64::exp))
+    };
+    let mut pace = Pace { ratios: BTreeMap::new(), steady: true };
+    for (timing, blocks) in &timings {
+        // The worst of several ratios is looked for, so each has its share of the error.
+        if let Some(estimate) = ratio(blocks, 0, 1.0 - (1.0 - CONFIDENCE) / count) {
+            pace.ratios.insert(*timing, estimate);
+        }
+        let control = ratio(blocks, 2, CONFIDENCE);
+        pace.steady &= control.is_none_or(|control| control.low <= STEADY && control.high >= 1.0 / STEADY);
+    }
+    pace
+}
+
+/// Whether anything may be slow, so that more blocks are worth their time: the shortest times of two engines differ.
+#[must_use]
+pub fn may_be_slow(readings: &[Reading]) -> bool {
+    let mut least: BTreeMap<(Quantity, u32), [f64; 2]> = BTreeMap::new();
+    for reading in readings {
+        let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
+            continue;
+        };
+        let times = least.entry((reading.quantity, length)).or_insert([f64::INFINITY; 2]);
+        if let Some(time) = times.get_mut(reading.repeat as usize) {
+            *time = time.min(reading.value);
+        }
+    }
+    least.values().any(|[engine, healthy]| engine / healthy > SLOW)
+}
+
+impl Pace {
+    /// The timings that are slow beyond doubt.
+    fn slow(&self) -> impl Iterator<Item = (&(Quantity, u32), &Estimate)> {
+        self.ratios.iter().filter(|(_, ratio)| self.steady && ratio.low > SLOW)
+    }
+
+    /// Whether another engine is about as slow.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.distance(other).is_some_and(|distance| distance <= 2.0 * ALIKE)
+    }
+
+    /// How unlike another pace this one is: the root mean square of the differences of the logarithms.
+    fn distance(&self, other: &Self) -> Option<f64> {
+        let squares: Vec<f64> = self
+            .ratios
+            .iter()
+            .filter_map(|(timing, ratio)| Some((ratio.point.ln() - other.ratios.get(timing)?.point.ln()).powi(2)))
+            .collect();
+        crate::stats::mean(&squares).map(f64::sqrt)
+    }
+
+    fn words(&self) -> String {
+        let all: Vec<String> = self
+            .ratios
+            .iter()
+            .map(|((quantity, length), ratio)| {
+                format!(
+                    "{} at {length} tokens {} times [{}, {}]",
+                    quantity.name(),
+                    number(ratio.point),
+                    number(ratio.low),
+                    number(ratio.high)
+                )
+            })
+            .collect();
+        all.join(", ")
+    }
+}
+
+/// The suspicion that the deployment is slow, named by its place alone; nothing where it is not.
+#[must_use]
+pub fn slow(pace: &Pace, signature: &Signature) -> Option<Suspicion> {
+    let worst = pace.slow().max_by(|a, b| a.1.point.total_cmp(&b.1.point))?;
+    let mut suspicion = Suspicion::of(Axis::Condition, &format!("unknown ({})", Site::Latency.name()), signature);
+    suspicion.site = Some(Site::Latency);
+    suspicion.shape = "latency_only".to_owned();
+    // A table that grows shows at the lengths beyond its end alone.
+    let first = pace.slow().map(|((_, length), _)| *length).min().unwrap_or(worst.0.1);
+    let fast = pace.ratios.keys().map(|(_, length)| *length).filter(|length| *length < first).max().unwrap_or(0);
+    suspicion.onset = Some(Estimate {
+        point: f64::from(if fast == 0 { 0 } else { first }),
+        low: f64::from(fast),
+        high: f64::from(if fast == 0 { 0 } else { first }),
+        confidence: CONFIDENCE,
+        n: worst.1.n,
+    });
+    suspicion.evidence.push(format!("the deployment takes longer than its healthy replay: {}", pace.words()));
+    Some(suspicion)
+}
+
+/// Paces that are closer than this to the deployment's name the fault: a tenth of the time.
+const ALIKE: f64 = 0.1;
+
+/// Beside the closest one, a candidate that is farther by less than this is not told from it.
+const APART: f64 = 0.05;
+
+/// The suspicion of a slow deployment under the names of the candidates that are as slow, the closest first; under its
+/// place alone where none is.
+#[must_use]
+pub fn named_by_pace(unknown: Suspicion, near: &[(&Candidate, f64)]) -> Vec<Suspicion> {
+    let Some((_, least)) = near.first() else { return vec![unknown] };
+    let mut named: Vec<Suspicion> = near
+        .iter()
+        .filter(|(_, distance)| *distance <= ALIKE.max(*least + APART))
+        .take(MOST_NAMED)
+        .map(|(candidate, distance)| {
+            let mut suspicion = Suspicion { name: candidate.name.clone(), ..unknown.clone() };
+            suspicion.exact = *distance <= ALIKE;
+            suspicion.evidence.push(format!(
+                "a replay with {} is as slow at every length, within {} % of the time",
+                candidate.name,
+                number(100.0 * (distance.exp() - 1.0))
+            ));
+            suspicion
+        })
+        .collect();
+    if *least > ALIKE {
+        named.insert(0, unknown);
+    }
+    named
+}
+
+/// The suspicions about outputs and those about time, ranked together: a fault of each kind comes before what resembles one.
+#[must_use]
+pub fn with_pace(outputs: Vec<Suspicion>, slow: Vec<Suspicion>) -> Vec<Suspicion> {
+    let (mut first, rest): (Vec<Suspicion>, Vec<Suspicion>) = outputs
+        .into_iter()
+        .filter(|one| one.axis != Axis::None)
+        .enumerate()
+        .map(|(index, one)| (index == 0 || one.exact, one))
+        .fold((Vec::new(), Vec::new()), |(mut first, mut rest), (leads, one)| {
+            if leads {
+                first.push(one)
+            } else {
+                rest.push(one)
+            }
+            (first, rest)
+        });
+    first.extend(slow);
+    first.extend(rest);
+    first
+}
+
+/// How many candidates are named beside each other.
+const MOST_NAMED: usize = 3;
+
+/// The candidates by how alike their pace is to the deployment's, the closest first, each with its distance.
+#[must_use]
+pub fn closest<'a>(deployed: &Pace, candidates: &'a [(Candidate, Pace)]) -> Vec<(&'a Candidate, f64)> {
+    let mut near: Vec<(&Candidate, f64)> = candidates
+        .iter()
+        .filter(|(candidate, _)| candidate.fault.site() == Site::Latency)
+        .filter_map(|(candidate, pace)| Some((candidate, deployed.distance(pace)?)))
+        .collect();
+    near.sort_by(|a, b| a.1.total_cmp(&b.1));
+    near
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measurement::Place;
+
+    fn timings(slow: f64, control: f64) -> Vec<Reading> {
+        let mut rows = Vec::new();
+        for block in 0..4_u32 {
+            for (repeat, ratio) in [slow, 1.0, control].into_iter().enumerate() {
+                rows.push(Reading {
+                    quantity: Quantity::Decode,
+                    probe: "latency".to_owned(),
+                    protocol: "latency/1".to_owned(),
+                    document: block,
+                    repeat: repeat as u32,
+                    at: Place { length: Some(512), ..Place::default() },
+                    value: ratio * (1.0 + 0.01 * f64::from(block)),
+                    count: 16,
+                });
+            }
+        }
+        rows
+    }
+
+    #[test]
+    fn slow_is_flagged_and_noise_is_not() {
+        let none = Signature::default();
+        assert!(slow(&pace(&timings(1.6, 1.0)), &none).is_some());
+        assert!(slow(&pace(&timings(1.1, 1.0)), &none).is_none());
+        assert!(slow(&pace(&timings(1.6, 1.5)), &none).is_none(), "the null control fired");
+    }
+}

@@ -1,0 +1,250 @@
+//! Identification: from an engine's log-probabilities to the positional configuration that it really runs.
+//!
+//! A pure search over an [`Oracle`], which says what a checkpoint answers under any hypothesis. First the weights are
+//! checked where positions cannot matter; then the known configurations are replayed, cheapest prompts first, until one
+//! agrees to the engine's noise; where none does the numbers themselves are recovered ([`Recovered`]) and named by the
+//! nearest known spectrum. What no static spectrum explains is described by where it appears ([`Anomaly`]).
+
+mod agreement;
+mod anomalies;
+mod budget;
+mod catalogue;
+mod classify;
+mod coordinates;
+mod fit;
+mod identification;
+mod linear;
+mod onsets;
+mod oracle;
+mod prompts;
+mod recovery;
+mod sentence;
+mod weights;
+
+pub use agreement::Bin;
+pub use anomalies::{Anomaly, Shape};
+pub use classify::{Attention, Nearest};
+pub use identification::{Declared, Excluded, IDENTIFIED, Identification, Interval, Match, Recovered, Verdict};
+pub use oracle::{Candidate, Configuration, Hypothesis, Oracle, Prompt};
+pub use weights::{Weights, WeightsCheck, precision};
+
+use agreement::{bins, largest, smaller};
+use budget::Metered;
+use catalogue::{Group, Groups, Standing};
+use prompts::{Stage, stages, whole};
+
+use crate::observed::Observation;
+use crate::subject::SubjectError;
+use crate::units::Seconds;
+
+/// What is asked of the identification.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// What the engine answered.
+    pub observations: &'a [Observation],
+    /// The configuration that was meant.
+    pub declared: Candidate,
+    /// How long it may take; nothing: as long as it takes.
+    pub budget: Option<Seconds>,
+}
+
+/// The longest beginning of a request that a spectrum is recovered from.
+const LONGEST: usize = 2_048;
+/// A replay that resolves less than this, in nats, is one of a small checkpoint in double precision.
+const EXACT: f64 = 1e-8;
+/// Student's statistic from which on one configuration fits better than another beyond doubt.
+const BETTER: f64 = 5.0;
+/// A residual up to so many times the noise is nothing but noise.
+const CLOSE: f64 = 1.2;
+/// So many excluded configurations are listed.
+const LISTED: usize = 12;
+
+/// Finds out what the engine runs.
+///
+/// # Errors
+/// [`SubjectError`] when memory or the replay fails under the declared configuration.
+pub fn identify(oracle: &mut dyn Oracle, question: &Question<'_>) -> Result<Identification, SubjectError> {
+    let mut search = Inquiry::new(oracle, question)?;
+    if search.found.weights.weights == Weights::Same {
+        search.compare()?;
+    }
+    Ok(search.finish())
+}
+
+/// An identification on its way.
+struct Inquiry<'a> {
+    oracle: Metered<'a>,
+    observations: &'a [Observation],
+    declared: &'a Candidate,
+    stages: Vec<Stage>,
+    whole: Stage,
+    /// What the declared configuration leaves of whole requests.
+    declared_left: Vec<Vec<f64>>,
+    /// The plain configurations that lasted longest and came nearest.
+    near: Vec<Candidate>,
+    found: Identification,
+}
+
+impl<'a> Inquiry<'a> {
+    /// Checks the weights and the declared configuration.
+    fn new(oracle: &'a mut dyn Oracle, question: &'a Question<'_>) -> Result<Self, SubjectError> {
+        let mut oracle = Metered::new(oracle, question.budget);
+        let (observations, declared) = (question.observations, &question.declared);
+        let stages = stages(observations, usize::MAX);
+        let named = Hypothesis::Named(declared);
+        let first = stages.first().map(|stage| stage.beginnings.clone()).unwrap_or_default();
+        let left = prompts::residuals(&mut oracle, named, observations, &first)?;
+        let (check, noise) = weights::check(observations, &first, &left);
+        let mut whole = whole(observations);
+        if check.weights != Weights::Same || !oracle.affords(whole.values()) {
+            // Nothing more can be learned of positions, or there is no time for it.
+            whole = Stage { length: stages.first().map_or(0, |stage| stage.length), beginnings: first };
+        }
+        let declared_left = prompts::residuals(&mut oracle, named, observations, &whole.beginnings)?;
+        let values = declared_left.concat();
+        let found = Identification {
+            noise,
+            declared: Declared {
+                method: declared.method.name().to_owned(),
+                factor: declared.factor.0,
+                agrees: false,
+                rms: agreement::rms(&values),
+                n: values.len(),
+            },
+            matched: None,
+            recovered: None,
+            anomalies: Vec::new(),
+            verdict: Verdict::Unknown,
+            sentence: String::new(),
+            weights: check,
+            agreement: bins(&declared_left),
+            excluded: Vec::new(),
+            cut_short: false,
+        };
+        Ok(Self { oracle, observations, declared, stages, whole, declared_left, near: Vec::new(), found })
+    }
+
+    /// Compares with what is known, and recovers the numbers where nothing known agrees.
+    fn compare(&mut self) -> Result<(), SubjectError> {
+        let heads = self.oracle.heads().clone();
+        let mut known = Groups::new(&heads, self.observations);
+        known.add(self.declared.clone());
+        known.add_faults(self.declared);
+        known.add_methods(self.declared);
+        let order: Vec<Candidate> = known.groups.iter().map(|group| group.name().clone()).collect();
+        let (plain, executed): (Vec<Group>, Vec<Group>) = known.groups.into_iter().partition(Group::is_plain);
+        let mut agree = self.agreeing(plain)?;
+        // What leaves more than the noise may still be a neighbour of what runs.
+        if agree.iter().all(|standing| standing.rms > CLOSE * self.found.noise) {
+            let executed = executed.into_iter().chain(self.at_onsets(&heads)).collect();
+            agree.extend(self.agreeing(executed)?);
+        }
+        match self.choose(agree, &order) {
+            Some(best) => self.take(&best),
+            None => self.recover(&heads)?,
+        }
+        Ok(())
+    }
+
+    /// The declared configuration under faults whose number the place where it fails suggests.
+    fn at_onsets(&self, heads: &crate::positions::HeadShape) -> Vec<Group> {
+        let trained = heads.trained.0;
+        let shapes =
+            anomalies::find(self.observations, &self.whole.beginnings, &self.declared_left, self.found.noise, trained);
+        let mut groups = Groups::new(heads, self.observations);
+        for fault in shapes.iter().flat_map(onsets::faults) {
+            groups.add(self.declared.under(fault));
+        }
+        groups.groups
+    }
+
+    /// Runs groups over beginnings, then those that agree over whole requests, and returns those that agree there too.
+    fn agreeing(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
+        let noise = self.found.noise;
+        let taste = self.stages.first().map(|stage| prompts::taste(stage, self.oracle.resolution() > EXACT));
+        let stages: Vec<Stage> = taste.into_iter().chain(self.stages.iter().cloned()).collect();
+        let (company, local) = groups.into_iter().partition(Group::needs_company);
+        let search = catalogue::search(&mut self.oracle, local, self.observations, &stages, noise)?;
+        for standing in search.alive.iter().chain(&search.excluded).filter(|standing| standing.group.is_plain()) {
+            self.near.push(standing.group.name().clone());
+        }
+        for standing in &search.excluded {
+            self.exclude(standing);
+        }
+        self.found.cut_short |= search.cut_short;
+        let alive = search.alive.into_iter().map(|standing| standing.group);
+        self.agreeing_whole(alive.chain::<Vec<Group>>(company).collect())
+    }
+
+    /// Those that agree over whole requests.
+    fn agreeing_whole(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
+        let noise = self.found.noise;
+        let mut agree: Vec<Standing> = Vec::new();
+        for (asked, group) in groups.into_iter().enumerate() {
+            if asked > 0 && !self.oracle.affords(self.whole.values()) {
+                self.found.cut_short = true;
+                break;
+            }
+            let there = match Standing::of(&mut self.oracle, group, self.observations, &self.whole) {
+                Ok(there) => there,
+                // The checkpoint refuses it.
+                Err(SubjectError::Engine(_)) => continue,
+                Err(error @ SubjectError::OutOfMemory(_)) => return Err(error),
+            };
+            if there.agrees(noise) && self.is_even(&there) { agree.push(there) } else { self.exclude(&there) }
+        }
+        Ok(agree)
+    }
+
+    /// Notes the configuration that agrees.
+    fn take(&mut self, best: &Standing) {
+        let values = best.residuals.concat();
+        let name = best.group.name();
+        self.found.agreement = bins(&best.residuals);
+        self.found.declared.agrees = best.group.members.contains(self.declared);
+        self.found.verdict = if self.found.declared.agrees { Verdict::AsDeclared } else { Verdict::Other };
+        self.found.matched = Some(Match {
+            method: name.method.name().to_owned(),
+            factor: name.factor.0,
+            fault: name.condition(),
+            rms: best.rms,
+            max: largest(&values),
+            n: values.len(),
+            also: best.group.members.iter().skip(1).map(Candidate::label).collect(),
+        });
+    }
+
+    /// Whether a configuration leaves no shape by phase, order or batch.
+    fn is_even(&self, standing: &Standing) -> bool {
+        let trained = self.oracle.heads().trained.0;
+        let (noise, beginnings) = (self.found.noise, &self.whole.beginnings);
+        anomalies::left(self.observations, beginnings, &standing.residuals, noise, trained).is_empty()
+    }
+
+    fn exclude(&mut self, standing: &Standing) {
+        let label = standing.group.name().label();
+        self.found.excluded.push(Excluded { label, rms: standing.rms, n: standing.n() });
+    }
+
+    /// The first in the order of the catalogue that nothing is better than beyond doubt.
+    fn choose(&mut self, mut agree: Vec<Standing>, order: &[Candidate]) -> Option<Standing> {
+        let best = agree.iter().min_by(|a, b| a.rms.total_cmp(&b.rms))?.residuals.concat();
+        agree.sort_by_key(|standing| {
+            order.iter().position(|candidate| candidate == standing.group.name()).unwrap_or(usize::MAX)
+        });
+        let good = |standing: &Standing| smaller(&best, &standing.residuals.concat()) < BETTER;
+        let chosen = agree.remove(agree.iter().position(good)?);
+        for standing in &agree {
+            self.exclude(standing);
+        }
+        Some(chosen)
+    }
+
+    fn finish(mut self) -> Identification {
+        self.found.cut_short |= !self.oracle.affords(0);
+        self.found.excluded.sort_by(|a, b| b.n.cmp(&a.n).then(a.rms.total_cmp(&b.rms)));
+        self.found.excluded.truncate(LISTED);
+        self.found.sentence = sentence::sentence(&self.found, &self.declared.label());
+        self.found
+    }
+}

@@ -1,0 +1,139 @@
+//! Recovery: where nothing known agrees, the numbers themselves.
+
+use super::classify::{Logarithm, Nearest, nearest};
+use super::coordinates::Kind;
+use super::fit::{Fitted, fit};
+use super::identification::{Interval, Recovered, Verdict};
+use super::oracle::{Candidate, Configuration, Hypothesis, Oracle};
+use super::{Attention, EXACT, Inquiry, LONGEST, Stage, agreement, anomalies, bins, catalogue::Groups, prompts};
+use crate::positions::{AnyMethod, HeadShape};
+use crate::subject::SubjectError;
+use crate::units::{Stretch, Tokens};
+
+/// So many log-probabilities for each unknown where a replay is dear.
+const VALUES_FOR_EACH: usize = 8;
+/// So many of the nearest known configurations are tried as starts.
+const STARTS: usize = 3;
+
+impl Inquiry<'_> {
+    /// Recovers the numbers, names the nearest known configuration, and describes what is left.
+    pub(super) fn recover(&mut self, heads: &HeadShape) -> Result<(), SubjectError> {
+        let mut best: Option<Fitted> = None;
+        for start in self.starts(heads) {
+            if best.is_some() && !self.oracle.affords(0) {
+                break;
+            }
+            let configuration = Configuration { learned: self.oracle.learned(), ..start };
+            let short = self.stages_of_a_fit(heads);
+            let fitted = fit(&mut self.oracle, self.observations, &short, &configuration, self.found.noise)?;
+            let Some(fitted) = fitted else { continue };
+            let explains_all = short.last().is_some_and(|stage| stage.length == fitted.length);
+            if best.as_ref().is_none_or(|best| (best.length, -best.rms) < (fitted.length, -fitted.rms)) {
+                best = Some(fitted);
+            }
+            if explains_all {
+                break;
+            }
+        }
+        let Some(fitted) = best else {
+            self.describe_rest(None)?;
+            return Ok(());
+        };
+        let recovered = report(&fitted, heads);
+        if let Some(candidate) = recovered.nearest.as_ref().and_then(named) {
+            // A factor that is in no list: the search for exact agreement once more.
+            let mut groups = Groups::new(heads, self.observations);
+            groups.add(candidate.clone());
+            groups.add_faults(&candidate);
+            let order: Vec<Candidate> = groups.groups.iter().map(|group| group.name().clone()).collect();
+            let agree = self.agreeing(groups.groups)?;
+            if let Some(best) = self.choose(agree, &order) {
+                self.take(&best);
+                self.found.recovered = Some(recovered);
+                return Ok(());
+            }
+        }
+        self.describe_rest(Some(&fitted))?;
+        self.found.verdict = Verdict::Other;
+        self.found.recovered = Some(recovered);
+        Ok(())
+    }
+
+    /// Beginnings for a fit: all of them, or, where a replay is dear, some for each unknown.
+    fn stages_of_a_fit(&self, heads: &HeadShape) -> Vec<Stage> {
+        let stages = self.stages.iter().filter(|stage| stage.length <= LONGEST);
+        if self.oracle.resolution() <= EXACT {
+            return stages.cloned().collect();
+        }
+        let unknowns = heads.rotary_dim / 2 + 1;
+        stages.map(|stage| prompts::thinned(stage, VALUES_FOR_EACH * unknowns)).collect()
+    }
+
+    /// Where the fit begins: the nearest known configurations, the unscaled model last.
+    fn starts(&self, heads: &HeadShape) -> Vec<Configuration> {
+        let mut found: Vec<Configuration> = Vec::new();
+        let unscaled = Candidate::healthy(AnyMethod::unscaled(), Stretch::ONE);
+        for candidate in self.near.iter().take(STARTS).chain([&unscaled]) {
+            let mechanism = candidate.injected(heads).ok().and_then(|injected| injected.mechanism(Tokens(8)).ok());
+            let Some(mechanism) = mechanism else { continue };
+            let start = Configuration { mechanism, learned: None, temperature: 1.0 };
+            if !found.contains(&start) {
+                found.push(start);
+            }
+        }
+        found
+    }
+
+    /// What is left of whole requests after the best that there is, and its shapes.
+    fn describe_rest(&mut self, fitted: Option<&Fitted>) -> Result<(), SubjectError> {
+        let (noise, trained) = (self.found.noise, self.oracle.heads().trained.0);
+        let fits = fitted.filter(|_| self.oracle.affords(self.whole.values()));
+        let left = match fits {
+            Some(fitted) => {
+                let configuration = fitted.configuration();
+                let numbers = Hypothesis::Numbers(&configuration);
+                prompts::residuals(&mut self.oracle, numbers, self.observations, &self.whole.beginnings)?
+            }
+            None => self.declared_left.clone(),
+        };
+        self.found.agreement = bins(&left);
+        self.found.anomalies = anomalies::find(self.observations, &self.whole.beginnings, &left, noise, trained);
+        let plain = agreement::rms(&left.concat()) <= super::catalogue::AGREES * noise;
+        if fits.is_none() && plain && !self.found.anomalies.is_empty() {
+            self.found.verdict = Verdict::Other;
+        }
+        Ok(())
+    }
+}
+
+/// The nearest configuration as a candidate, where method and factor say all of it.
+fn named(nearest: &Nearest) -> Option<Candidate> {
+    let plain = nearest.differs.is_empty() && nearest.attention != Attention::Other;
+    let method = AnyMethod::named(&nearest.method).filter(|_| plain)?;
+    Some(Candidate::healthy(method, Stretch(nearest.factor)))
+}
+
+/// A fit as it is reported.
+fn report(fitted: &Fitted, heads: &HeadShape) -> Recovered {
+    let mut recovered = Recovered { length: fitted.length, rms: fitted.rms, n: fitted.n, ..Recovered::default() };
+    let (mut pairs, mut attention) = (Vec::new(), None);
+    for ((kind, &value), &error) in fitted.coordinates.kinds.iter().zip(&fitted.values).zip(&fitted.errors) {
+        let interval =
+            if kind.is_logarithm() { Interval::of_logarithm(value, error) } else { Interval::of_nats(value, error) };
+        match kind {
+            Kind::Frequency(_) => {
+                recovered.inverse_frequencies.push(interval);
+                pairs.push(Logarithm { value, error });
+            }
+            Kind::AttentionFactor => {
+                recovered.attention_factor = Some(interval);
+                attention = Some(Logarithm { value, error });
+            }
+            Kind::Slope(_) => recovered.slopes.push(interval),
+            Kind::Value(_) | Kind::Kernel(_) => recovered.values.push(interval),
+            Kind::Temperature => recovered.temperature = Some(interval),
+        }
+    }
+    recovered.nearest = attention.and_then(|attention| nearest(&pairs, attention, heads));
+    recovered
+}

@@ -1,0 +1,49 @@
+//! `gyro identify`: what an engine really runs, from its observed outputs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::baselines;
+use crate::identify::{self, Candidate, Identification, Oracle, Question};
+use crate::observed::{self, Precision};
+use crate::reports;
+use crate::units::Seconds;
+
+/// What the user asked of `gyro identify`.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The file of observed outputs.
+    pub observed: PathBuf,
+    /// The configuration that was meant.
+    pub declared: Candidate,
+    /// How long it may take; absent: as long as it takes.
+    pub budget: Option<Seconds>,
+    /// Where the files go; absent: `reports/identify/<name of the observed file>`.
+    pub out: Option<PathBuf>,
+}
+
+/// Identifies what an engine runs and writes `identification.json` and the page; returns the findings and the folder.
+///
+/// `examine` makes the oracle from the precision that the engine computes in.
+///
+/// # Errors
+/// Observed outputs that cannot be used, a failing replay, a folder that cannot be written.
+pub fn identify(
+    inquiry: &Inquiry,
+    vocabulary: usize,
+    examine: impl FnOnce(Option<Precision>) -> anyhow::Result<Box<dyn Oracle>>,
+) -> anyhow::Result<(Identification, PathBuf)> {
+    let observations = observed::read(&inquiry.observed, vocabulary)?;
+    let mut oracle = examine(identify::precision(&observations))?;
+    let question = Question { observations: &observations, declared: inquiry.declared.clone(), budget: inquiry.budget };
+    let found = identify::identify(oracle.as_mut(), &question)?;
+    let stem = inquiry.observed.file_stem().unwrap_or_default();
+    let dir = inquiry.out.clone().unwrap_or_else(|| Path::new("reports/identify").join(stem));
+    let title = inquiry.observed.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot write {}", dir.display()))?;
+    for page in reports::identification(&title, &found, &inquiry.declared, oracle.heads())? {
+        baselines::write_page(&dir, &page.path, &page.bytes)?;
+    }
+    Ok((found, dir))
+}

@@ -1,0 +1,87 @@
+//! `gyro diagnose` of an engine whose outputs are at hand: what it really runs takes the place of what was meant.
+
+use std::path::Path;
+
+use super::{Inquiry, identify};
+use crate::ablation::{self, Evidence};
+use crate::checkpoint::Config;
+use crate::findings::Findings;
+use crate::identify::{Candidate, Identification, Oracle, Verdict};
+use crate::measurement::{Cell, Outcome, with_latency};
+use crate::observed::Precision;
+use crate::positions::AnyMethod;
+use crate::scenario::{self, Scenario};
+use crate::units::Stretch;
+
+/// What an engine was found to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The identification's sentence.
+    pub sentence: String,
+    /// The known configuration that it runs; absent where none agrees.
+    pub running: Option<Candidate>,
+}
+
+/// Identifies what the engine of a scenario runs; nothing where the scenario has no outputs of it.
+///
+/// `examine` makes the oracle from the checkpoint's folder and the precision that the engine computes in.
+///
+/// # Errors
+/// A scenario or outputs that cannot be used, or a failing replay.
+pub fn identified(
+    path: &Path,
+    examine: impl FnOnce(&Path, Option<Precision>) -> anyhow::Result<Box<dyn Oracle>>,
+) -> anyhow::Result<Option<Found>> {
+    let scenario = scenario::load(path)?;
+    let Some(observed) = scenario.observed.clone() else { return Ok(None) };
+    let declared = Candidate::healthy(scenario.deployed.0.clone(), scenario.deployed.1);
+    let vocabulary = Config::read(&scenario.checkpoint)?.architecture.vocabulary;
+    let inquiry = Inquiry { observed, declared, budget: None, out: None };
+    let (found, _) = identify(&inquiry, vocabulary, |precision| examine(&scenario.checkpoint, precision))?;
+    Ok(Some(Found { running: running(&found), sentence: found.sentence }))
+}
+
+/// The configuration that agrees, without its fault.
+fn running(found: &Identification) -> Option<Candidate> {
+    let matched = found.matched.as_ref().filter(|_| found.verdict != Verdict::Unknown)?;
+    Some(Candidate::healthy(AnyMethod::named(&matched.method)?, Stretch(matched.factor)))
+}
+
+impl Found {
+    /// The scenario with what runs in the place of what was meant.
+    #[must_use]
+    pub fn applied(&self, scenario: Scenario) -> Scenario {
+        let named = self.running.clone();
+        // A method of the same name keeps the parameters that were meant.
+        match named.filter(|running| {
+            running.method.name() != scenario.deployed.0.name() || running.factor != scenario.deployed.1
+        }) {
+            Some(running) => scenario.running(running.method, running.factor),
+            None => scenario,
+        }
+    }
+
+    /// Says what runs, and what the difference to what was meant costs.
+    pub fn tell(&self, findings: &mut Findings, meant: &Scenario, cells: &[(Cell, Outcome)]) {
+        findings.answer = format!("{} {}", self.sentence, findings.answer);
+        let shared = with_latency(cells.to_vec());
+        let as_meant = ablation::diagnose(&Evidence { scenario: meant, cells: &shared });
+        for verdict in &findings.verdicts {
+            let other = as_meant.verdicts.iter().find(|other| other.question == verdict.question);
+            let (Some(runs), Some(meant)) = (verdict.change, other.and_then(|other| other.change)) else { continue };
+            findings.notes.push(format!(
+                "{}: what runs changes it by {:+.3} {unit} [{:+.3}, {:+.3}] against the reference, what was meant would change it \
+                 by {:+.3} [{:+.3}, {:+.3}] (n = {}).",
+                verdict.question.words(),
+                runs.point,
+                runs.low,
+                runs.high,
+                meant.point,
+                meant.low,
+                meant.high,
+                runs.n,
+                unit = verdict.unit
+            ));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Capture against a small server of our own that speaks each dialect, misbehaves, and counts.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use gyro::capture::{CaptureError, Dialect, Endpoint, Manner, Sent, Server, plan};
+use gyro::observed::{Observation, Phase};
+use gyro::units::{Seconds, Tokens};
+use serde_json::{Value, json};
+
+/// What our engine says of a token after others: any function that tells orders apart.
+fn logprob(before: &[u64], token: u64) -> f64 {
+    -0.25 - (before.iter().fold(token * 7, |sum, other| (sum * 3 + other) % 97)) as f64 / 16.0
+}
+
+fn answer(tokens: &[u64]) -> Vec<Value> {
+    (0..tokens.len()).map(|i| if i == 0 { Value::Null } else { json!(logprob(&tokens[..i], tokens[i])) }).collect()
+}
+
+fn prompts(body: &Value) -> Vec<Vec<u64>> {
+    let list = body["prompt"].as_array().unwrap();
+    if list[0].is_array() {
+        serde_json::from_value(body["prompt"].clone()).unwrap()
+    } else {
+        vec![serde_json::from_value(body["prompt"].clone()).unwrap()]
+    }
+}
+
+/// Status and answer of a server of that dialect; the longest prompt that it takes is 64 tokens.
+fn serve(dialect: Option<Dialect>, path: &str, body: &Value) -> (u16, Value) {
+    match (dialect, path) {
+        (_, "/v1/models") => (200, json!({ "data": [{ "id": "ours" }] })),
+        (Some(Dialect::Vllm), "/v1/completions") => {
+            if prompts(body).iter().any(|prompt| prompt.len() > 64) {
+                return (400, json!({ "error": "maximum context length is 64" }));
+            }
+            let choices: Vec<Value> = prompts(body)
+                .iter()
+                .enumerate()
+                .map(|(index, tokens)| {
+                    let listed: Vec<Value> = answer(tokens)
+                        .into_iter()
+                        .zip(tokens)
+                        .map(|(value, token)| if value.is_null() { value } else { json!({ token.to_string(): { "logprob": value, "rank": 3 }, "5000": { "logprob": -0.1, "rank": 1 } }) })
+                        .collect();
+                    json!({ "index": index, "text": "", "prompt_logprobs": listed })
+                })
+                .rev()
+                .collect();
+            (200, json!({ "choices": choices }))
+        }
+        (Some(Dialect::Echo), "/v1/completions") if body["echo"] == json!(true) => {
+            let mut values = answer(&prompts(body)[0]);
+            values.push(json!(-0.5));
+            (200, json!({ "choices": [{ "index": 0, "logprobs": { "token_logprobs": values } }] }))
+        }
+        (Some(Dialect::LlamaCpp), "/completion") => {
+            let tokens = &prompts(body)[0];
+            let listed: Vec<Value> = (0..100).map(|id| json!({ "id": id, "logprob": logprob(tokens, id) })).collect();
+            (200, json!({ "completion_probabilities": [{ "id": 1, "logprob": -0.1, "top_logprobs": listed }] }))
+        }
+        (_, "/v1/completions") => (200, json!({ "choices": [{ "index": 0, "text": "hello" }] })),
+        _ => (404, json!({ "error": "no such path" })),
+    }
+}
+
+fn handle(mut stream: TcpStream, dialect: Option<Dialect>, failures: &AtomicUsize) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    reader.read_line(&mut head).unwrap();
+    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+        let _ = stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy");
+        return;
+    }
+    let (status, answer) = serve(dialect, &path, &body);
+    let text = answer.to_string();
+    // Some servers answer in chunks: two of them here.
+    let (one, two) = text.split_at(text.len() / 2);
+    let chunks = format!("{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n", one.len(), two.len());
+    let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}").as_bytes());
+}
+
+/// A server that fails so many times first; its address.
+fn start(dialect: Option<Dialect>, failures: usize) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let failures = Arc::new(AtomicUsize::new(failures));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            handle(stream, dialect, &failures);
+        }
+    });
+    Endpoint::parse(&format!("http://127.0.0.1:{port}/v1")).unwrap()
+}
+
+fn manner(retries: usize) -> Manner {
+    Manner { model: None, timeout: Seconds(5.0), retries, rate: None, dtype: Some("float32".to_owned()) }
+}
+
+fn record(dialect: Dialect, sent: &[Sent]) -> (Vec<Observation>, Vec<String>) {
+    let (endpoint, manner) = (start(Some(dialect), 0), manner(0));
+    let mut server = Server::meet(&endpoint, &manner, &[1, 2, 3]).unwrap();
+    assert_eq!(server.dialect(), dialect);
+    let mut notes = Vec::new();
+    let recorded = server.record(sent, |note| notes.push(note.to_owned())).unwrap();
+    (recorded, notes)
+}
+
+#[test]
+fn each_dialect_is_found_and_its_values_stand_beside_their_tokens() {
+    let sent =
+        [Sent { prompts: vec![vec![3, 1, 4, 1, 5]] }, Sent { prompts: vec![vec![9, 2, 6], vec![5, 3, 5, 8, 9]] }];
+    for dialect in Dialect::ALL {
+        let sent = if dialect == Dialect::Vllm { &sent[..] } else { &sent[..1] };
+        let (recorded, notes) = record(dialect, sent);
+        assert_eq!(recorded.len(), sent.iter().map(|sent| sent.prompts.len()).sum::<usize>(), "{notes:?}");
+        for observation in recorded {
+            let wide: Vec<u64> = observation.tokens.iter().map(|token| u64::from(*token)).collect();
+            assert_eq!(observation.logprobs[0], None);
+            for i in 1..wide.len() {
+                let expected = logprob(&wide[..i], wide[i]) as f32;
+                assert_eq!(observation.logprobs[i], Some(expected), "{dialect:?} at {i}");
+            }
+            let phase = if dialect == Dialect::LlamaCpp { Phase::Decode } else { Phase::Prefill };
+            assert_eq!((observation.phase, observation.dtype.as_deref()), (Some(phase), Some("float32")));
+        }
+    }
+}
+
+#[test]
+fn what_is_too_long_for_the_server_is_left_out_and_told() {
+    let sent = plan(50, Tokens(64), Tokens(96), 1);
+    let (recorded, notes) = record(Dialect::Vllm, &sent);
+    assert!(notes.iter().any(|note| note.contains("96 tokens is left out")), "{notes:?}");
+    assert!(recorded.len() > 50 && recorded.iter().all(|observation| observation.tokens.len() <= 64));
+    let batches: Vec<u64> = recorded.iter().filter_map(|observation| observation.batch).collect();
+    assert!(batches.is_sorted());
+}
+
+#[test]
+fn a_busy_server_is_asked_again_and_a_silent_one_is_given_up() {
+    let endpoint = start(Some(Dialect::Vllm), 1);
+    let (patient, hasty) = (manner(2), manner(0));
+    // The list of models is not asked again.
+    let named = Manner { model: Some("ours".to_owned()), ..patient };
+    assert!(Server::meet(&endpoint, &named, &[1, 2]).is_ok());
+    let endpoint = start(Some(Dialect::Vllm), 9);
+    let named = Manner { model: Some("ours".to_owned()), ..hasty };
+    let error = Server::meet(&endpoint, &named, &[1, 2]).err().unwrap();
+    assert!(error.to_string().contains("429"), "{error}");
+}
+
+#[test]
+fn a_server_without_log_probabilities_is_told_what_would_help() {
+    let endpoint = start(None, 0);
+    let error = Server::meet(&endpoint, &manner(0), &[1, 2, 3]).err().unwrap();
+    assert!(matches!(error, CaptureError::NoLogprobs { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("hint: vLLM") && text.contains("--snippet"), "{text}");
+    let nobody = Endpoint::parse("http://127.0.0.1:9").unwrap();
+    let error = Server::meet(&nobody, &manner(0), &[1, 2]).err().unwrap();
+    assert!(matches!(error, CaptureError::Connection { .. }), "{error}");
+}
