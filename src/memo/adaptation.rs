@@ -6,7 +6,7 @@ use super::sources::Sources;
 use super::{Dossier, decision};
 use crate::ablation::{Part, by_document};
 use crate::findings::Question;
-use crate::measurement::{Arm, Cell};
+use crate::measurement::Cell;
 use crate::reports::document::Claim;
 use crate::reports::{evidence, numbers};
 use crate::stats::{Estimate, paired_difference};
@@ -14,7 +14,7 @@ use crate::units::Tokens;
 
 /// What the run says of adaptation, for the recommended method and the alternatives.
 pub(super) fn claims(dossier: &Dossier<'_>, candidates: &[Candidate], sources: &mut Sources) -> Vec<Claim> {
-    let most = dossier.run.cells.iter().map(|(cell, _)| cell.adapted).max().unwrap_or_default();
+    let most = dossier.grid().map(|cell| cell.adapted).max().unwrap_or_default();
     if most.0 == 0 {
         return vec![Claim::new(
             "Every cell of this run uses weights as they are; what a short adaptation would buy was not measured. Add \
@@ -25,7 +25,7 @@ pub(super) fn claims(dossier: &Dossier<'_>, candidates: &[Candidate], sources: &
     let mut claims = vec![cost(dossier, most, sources)];
     let weighed = candidates.first().into_iter().chain(decision::alternatives(candidates));
     for candidate in weighed {
-        let grid = || dossier.run.cells.iter().map(|(cell, _)| cell).filter(|cell| cell.arm == Arm::Grid);
+        let grid = || dossier.grid();
         let same = |cell: &&Cell| cell.method == candidate.cell.method && cell.factor == candidate.cell.factor;
         let before = grid().filter(same).find(|cell| cell.adapted.0 == 0 && !dossier.rows(cell).is_empty());
         let after = grid().filter(same).filter(|cell| !dossier.rows(cell).is_empty()).max_by_key(|cell| cell.adapted);

@@ -8,7 +8,7 @@ use super::sources::Sources;
 use super::{Dossier, facts};
 use crate::ablation::{self, Evidence};
 use crate::findings::{GridSummary, Question, Ruling};
-use crate::measurement::{Arm, Cell};
+use crate::measurement::Cell;
 use crate::positions::{AnyMethod, Mechanism, Method};
 use crate::reports::evidence;
 use crate::stats::Estimate;
@@ -116,7 +116,7 @@ impl Candidate {
 pub(super) fn candidates(dossier: &Dossier, sources: &mut Sources) -> Vec<Candidate> {
     let evidence = dossier.evidence();
     let mut best: Vec<Candidate> = Vec::new();
-    for (cell, _) in dossier.run.cells.iter().filter(|(cell, _)| cell.arm == Arm::Grid) {
+    for cell in dossier.grid() {
         let wanted = dossier.scenario.candidates.as_ref().is_none_or(|methods| methods.contains(&cell.method));
         if !wanted || ablation::serves(&evidence, cell).is_err() {
             continue;

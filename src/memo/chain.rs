@@ -11,7 +11,7 @@ use super::sources::Sources;
 use crate::ablation::{Part, by_document};
 use crate::explain::{Explanation, Facts as What};
 use crate::findings::{Question, Ruling, Stability};
-use crate::measurement::{Arm, Cell};
+use crate::measurement::Cell;
 use crate::reports::{evidence, numbers};
 use crate::stats::paired_difference;
 use crate::units::Tokens;
@@ -161,11 +161,8 @@ fn near(dossier: &Dossier<'_>, chosen: &Candidate, facts: &Facts, sources: &mut 
         numbers::counted(local(turning).count(), "pair"),
         chosen.cell.factor
     );
-    let uniform = dossier.run.cells.iter().map(|(cell, _)| cell).find(|cell| {
-        cell.arm == Arm::Grid
-            && cell.method.name() == "linear"
-            && cell.factor == chosen.cell.factor
-            && cell.adapted == chosen.cell.adapted
+    let uniform = dossier.grid().find(|cell| {
+        cell.method.name() == "linear" && cell.factor == chosen.cell.factor && cell.adapted == chosen.cell.adapted
     });
     let less = stretch < chosen.cell.factor.0 * 0.99;
     let expected = if less {

@@ -77,7 +77,7 @@ pub(super) fn cell_of(dossier: &Dossier<'_>, candidates: &[Candidate], name: &st
 }
 
 fn measured(dossier: &Dossier<'_>, name: &str) -> Option<Cell> {
-    let cells = dossier.run.cells.iter().map(|(cell, _)| cell);
+    let cells = dossier.grid();
     cells.filter(|cell| cell.method.name() == name && !dossier.rows(cell).is_empty()).max_by_key(|c| c.adapted).cloned()
 }
 

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::ablation::Evidence;
 use crate::checkpoint::Config;
-use crate::measurement::{Cell, Measurement, Outcome};
+use crate::measurement::{Arm, Cell, Measurement, Outcome};
 use crate::reports::document::Claim;
 use crate::reports::{ReportError, Run};
 use crate::scenario::Scenario;
@@ -52,6 +52,11 @@ pub struct Dossier<'a> {
 impl<'a> Dossier<'a> {
     fn evidence(&self) -> Evidence<'a> {
         Evidence { scenario: self.scenario, cells: self.run.cells }
+    }
+
+    /// The cells of the grid in a healthy engine: a fault is no approach, whatever it measures.
+    fn grid(&self) -> impl Iterator<Item = &'a Cell> + use<'a> {
+        self.run.cells.iter().map(|(cell, _)| cell).filter(|cell| cell.arm == Arm::Grid && cell.faults.is_empty())
     }
 
     /// A cell's rows; none where it was not measured.

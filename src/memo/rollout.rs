@@ -203,7 +203,7 @@ pub(super) fn watch(dossier: &Dossier<'_>, chosen: &Candidate) -> Vec<Watch> {
 
 /// The cell to go back to: what is deployed today, or the model as it was trained where that is the chosen cell.
 pub(super) fn fallback(dossier: &Dossier<'_>, chosen: &Candidate) -> Cell {
-    let deployed = dossier.scenario.deployed_cell();
+    let deployed = dossier.scenario.deployed_cell().healthy();
     if deployed == chosen.cell { Cell::unscaled() } else { deployed }
 }
 

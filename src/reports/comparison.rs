@@ -204,21 +204,20 @@ impl Comparison {
         let rows = self.rulings.iter().map(|(name, before, after)| vec![text(name), mark(*before), mark(*after)]);
         page.first.push(table("Rulings of both runs", &["Question", &self.before, &self.after], rows.collect()));
         page.heading("Cells that both measured");
-        match &self.unpaired {
-            Some(why) => page.say(format!("Not compared: {why}.")),
-            None => {
-                let rows = self.cells.iter().map(|cell| {
-                    vec![
-                        text(&cell.cell),
-                        text(capitalised(cell.question.words())),
-                        number(numbers::estimate(&cell.unit, &cell.change, numbers::change)),
-                        number(cell.change.n.to_string()),
-                        text(if cell.moved { "moved" } else { "the interval includes 0" }),
-                    ]
-                });
-                let head = ["Cell", "Question", "Change [95% interval]", "n", ""];
-                page.blocks.push(table("The second run minus the first, paired by document", &head, rows.collect()));
-            }
+        if let Some(why) = &self.unpaired {
+            page.say(format!("Not compared: {why}."));
+        } else {
+            let rows = self.cells.iter().map(|cell| {
+                vec![
+                    text(&cell.cell),
+                    text(capitalised(cell.question.words())),
+                    number(numbers::estimate(&cell.unit, &cell.change, numbers::change)),
+                    number(cell.change.n.to_string()),
+                    text(if cell.moved { "moved" } else { "the interval includes 0" }),
+                ]
+            });
+            let head = ["Cell", "Question", "Change [95% interval]", "n", ""];
+            page.blocks.push(table("The second run minus the first, paired by document", &head, rows.collect()));
         }
         if !self.only.is_empty() {
             page.heading("Cells of one run alone");

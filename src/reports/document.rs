@@ -59,6 +59,7 @@ pub struct Claim {
 
 impl Claim {
     /// A sentence that rests on these sources.
+    #[must_use]
     pub fn new(text: impl Into<String>, sources: impl IntoIterator<Item = String>) -> Self {
         Self { text: text.into(), sources: sources.into_iter().collect() }
     }
@@ -112,11 +113,13 @@ pub enum Entry {
 }
 
 /// Words in a table.
+#[must_use]
 pub fn text(words: impl Into<String>) -> Entry {
     Entry::Text(words.into())
 }
 
 /// A number in a table.
+#[must_use]
 pub fn number(words: impl Into<String>) -> Entry {
     Entry::Number(words.into())
 }

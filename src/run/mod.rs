@@ -256,8 +256,8 @@ pub fn memo(dir: &Path) -> anyhow::Result<(Finished, Memo)> {
 /// Where a file of either is missing or damaged, or the page cannot be written.
 pub fn compare_runs(before: &Path, after: &Path) -> anyhow::Result<Comparison> {
     let (old, new) = (load(before)?, load(after)?);
-    let names = [before, after].map(|dir| dir.display().to_string());
-    let comparison = reports::compare((&names[0], &old.run()), (&names[1], &new.run()));
+    let [old_name, new_name] = [before, after].map(|dir| dir.display().to_string());
+    let comparison = reports::compare((&old_name, &old.run()), (&new_name, &new.run()));
     let document = comparison.document();
     let pages =
         [("comparison.html", reports::html::page(&document)), ("comparison.md", reports::markdown::page(&document))];

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use gyro::ablation::{Evidence, diagnose};
 use gyro::checkpoint::Config;
+use gyro::faults::AnyFault;
 use gyro::findings::{Findings, Question, Ruling};
 use gyro::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity, Reading, with_latency};
 use gyro::memo::{Dossier, Mark, Memo, MemoError, memo, pages, terminal};
@@ -397,6 +398,20 @@ fn all_formats_of_a_memo_carry_the_same_decision() {
         markdown.contains(sentence.as_str()) && html.contains(sentence.as_str()) && text.contains(sentence.as_str())
     );
     assert!(!html.contains("http://www.w3.org/2000/svg\" src"), "nothing is loaded");
+}
+
+#[test]
+fn a_fault_is_no_approach() {
+    let scenario = scenario("strategy_selection");
+    let mut cells = planted(&scenario, |cell| by_name(&table(), cell));
+    // The deployed cell under a fault, with rows better than any other's.
+    let name = AnyFault::NAMES.first().unwrap();
+    let faulty = scenario.deployed_cell().under(vec![AnyFault::named(name).unwrap()]);
+    let perfect = rows(&faulty, Planted { short: -0.5, long: -0.5, recall: 1.0 });
+    cells.push((faulty.clone(), Outcome::Measured(perfect)));
+    let memo = written(&scenario, &cells).0.unwrap();
+    assert_eq!(memo.decision.cell, "yarn x4");
+    assert!(memo.candidates.iter().all(|candidate| candidate.cell != faulty));
 }
 
 #[test]

@@ -55,7 +55,9 @@ fn row(cell: &Cell, probe: &str, quantity: Quantity, document: u32, at: Place, v
 fn quality(cell: &Cell) -> Vec<Measurement> {
     let (losses, recalls) = match cell.arm {
         Arm::Grid => model(cell.method.name(), cell.factor.0),
-        Arm::Truncated | Arm::Latency | Arm::Parity | Arm::Hypothesis => ([3.33, 2.80, 3.10, 2.94, 2.95, 2.97], [0.0; 5]),
+        Arm::Truncated | Arm::Latency | Arm::Parity | Arm::Hypothesis => {
+            ([3.33, 2.80, 3.10, 2.94, 2.95, 2.97], [0.0; 5])
+        }
     };
     let mut rows = Vec::new();
     for document in 0..DOCUMENTS {
