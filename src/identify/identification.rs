@@ -6,6 +6,7 @@ use super::agreement::Bin;
 use super::anomalies::Anomaly;
 use super::classify::Nearest;
 use super::weights::WeightsCheck;
+use crate::faults::AnyFault;
 
 /// Whether the engine runs what was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub struct Match {
     pub factor: f64,
     /// What the engine does otherwise than a healthy one; null where nothing.
     pub fault: Option<String>,
+    /// The same as a scenario's conditions name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<AnyFault>,
     /// Root of the mean square of replayed minus observed, in nats.
     pub rms: f64,
     /// Largest difference, in nats.

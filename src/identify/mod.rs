@@ -207,6 +207,7 @@ impl<'a> Inquiry<'a> {
             method: name.method.name().to_owned(),
             factor: name.factor.0,
             fault: name.condition(),
+            conditions: name.faults.clone(),
             rms: best.rms,
             max: largest(&values),
             n: values.len(),

@@ -34,31 +34,30 @@ pub fn identified(
 ) -> anyhow::Result<Option<Found>> {
     let scenario = scenario::load(path)?;
     let Some(observed) = scenario.observed.clone() else { return Ok(None) };
-    let declared = Candidate::healthy(scenario.deployed.0.clone(), scenario.deployed.1);
+    let (method, factor) = scenario.deployed.clone();
+    let declared = Candidate { method, factor, faults: scenario.conditions.clone() };
     let vocabulary = Config::read(&scenario.checkpoint)?.architecture.vocabulary;
     let inquiry = Inquiry { observed, declared, budget: None, out: None };
     let (found, _) = identify(&inquiry, vocabulary, |precision| examine(&scenario.checkpoint, precision))?;
     Ok(Some(Found { running: running(&found), sentence: found.sentence }))
 }
 
-/// The configuration that agrees, without its fault.
+/// The configuration that agrees.
 fn running(found: &Identification) -> Option<Candidate> {
     let matched = found.matched.as_ref().filter(|_| found.verdict != Verdict::Unknown)?;
-    Some(Candidate::healthy(AnyMethod::named(&matched.method)?, Stretch(matched.factor)))
+    let method = AnyMethod::named(&matched.method)?;
+    Some(Candidate { method, factor: Stretch(matched.factor), faults: matched.conditions.clone() })
 }
 
 impl Found {
     /// The scenario with what runs in the place of what was meant.
     #[must_use]
     pub fn applied(&self, scenario: Scenario) -> Scenario {
-        let named = self.running.clone();
+        let Some(Candidate { method, factor, faults }) = self.running.clone() else { return scenario };
         // A method of the same name keeps the parameters that were meant.
-        match named.filter(|running| {
-            running.method.name() != scenario.deployed.0.name() || running.factor != scenario.deployed.1
-        }) {
-            Some(running) => scenario.running(running.method, running.factor),
-            None => scenario,
-        }
+        let (meant, meant_factor) = scenario.deployed.clone();
+        let same = method.name() == meant.name() && factor == meant_factor;
+        scenario.running(if same { meant } else { method }, factor, faults)
     }
 
     /// Says what runs, and what the difference to what was meant costs.

@@ -199,7 +199,7 @@ impl Scenario {
 
     /// The scenario of an engine that runs this; what was meant stays in the grid.
     #[must_use]
-    pub fn running(mut self, method: AnyMethod, factor: Stretch) -> Self {
+    pub fn running(mut self, method: AnyMethod, factor: Stretch, conditions: Vec<AnyFault>) -> Self {
         if !self.methods.contains(&method) {
             self.methods.insert(0, method.clone());
         }
@@ -208,6 +208,7 @@ impl Scenario {
             self.factors.sort_by(|a, b| a.0.total_cmp(&b.0));
         }
         self.deployed = (method, factor);
+        self.conditions = conditions;
         self
     }
 
