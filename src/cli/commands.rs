@@ -21,19 +21,8 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             let baseline = baseline.map(|name| baseline::against(name, true));
             let (device, threads) = (String::new(), 1);
             let (questions, found) = (None, None);
-            let request = Request {
-                scenario,
-                out,
-                device,
-                threads,
-                quick,
-                only,
-                exhaustive,
-                resume,
-                baseline,
-                questions,
-                found,
-            };
+            let request =
+                Request { scenario, out, device, threads, quick, only, exhaustive, resume, baseline, questions, found };
             show(&diagnose(request, &engine)?, format)
         }
         Command::Report { run: dir, other: None, format } => show(&run::report(&dir)?, format),

@@ -70,7 +70,14 @@ impl Replay {
     ) -> Result<Self, ReplayError> {
         let (heads, window) = (checkpoint.config.heads.clone(), checkpoint.config.architecture.window);
         let injected = Injected::new(Setting { method, factor, heads, window }, faults)?;
-        Ok(Self { checkpoint, injected, memory: Cell::default(), left_over: RefCell::default(), timed: None, without_positions: false })
+        Ok(Self {
+            checkpoint,
+            injected,
+            memory: Cell::default(),
+            left_over: RefCell::default(),
+            timed: None,
+            without_positions: false,
+        })
     }
 
     /// The weights without any positional work: only to be timed.

@@ -1,7 +1,7 @@
 //! Timing taken apart, for the story of a run.
 
-use super::numbers;
 use super::document::{Block, Entry, number, table, text};
+use super::numbers;
 use crate::findings::{Findings, Speed};
 use crate::units::Tokens;
 
@@ -20,7 +20,11 @@ pub(super) fn blocks(findings: &Findings) -> Vec<Block> {
     }
     if !speed.memory.is_empty() {
         blocks.push(Block::Subheading("Memory while a prompt is read".to_owned()));
-        blocks.push(table("Memory while a prompt is read", &["Arm", "Prompt, tokens", "Peak of the process", "Fresh pages a prompt"], memory(speed)));
+        blocks.push(table(
+            "Memory while a prompt is read",
+            &["Arm", "Prompt, tokens", "Peak of the process", "Fresh pages a prompt"],
+            memory(speed),
+        ));
     }
     blocks
 }
