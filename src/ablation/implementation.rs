@@ -148,7 +148,9 @@ impl Parted<'_> {
         let Some(damage) = damage else {
             // The deployment gives no numbers and its healthy replay does.
             let mut cause = self.named(lines, None);
-            cause.iter_mut().for_each(|cause| cause.confidence = 1.0);
+            for cause in &mut cause {
+                cause.confidence = 1.0;
+            }
             return Some((cause, f64::INFINITY, mean(left)?));
         };
         let own: Vec<f64> = damage.iter().zip(left).map(|(damage, left)| damage - left).collect();
@@ -198,7 +200,9 @@ impl Parted<'_> {
             cause.evidence.push("the battery of requests names no place for it".to_owned());
             causes.push(cause);
         }
-        causes.iter_mut().for_each(|cause| cause.evidence.extend(sentence.clone()));
+        for cause in &mut causes {
+            cause.evidence.extend(sentence.clone());
+        }
         causes
     }
 
@@ -260,7 +264,9 @@ impl Parted<'_> {
             return causes;
         }
         let mut causes: Vec<Cause> = late.iter().map(|one| self.cause(Question::Latency, one, &lines)).collect();
-        causes.iter_mut().for_each(|cause| cause.confidence = CONFIDENCE);
+        for cause in &mut causes {
+            cause.confidence = CONFIDENCE;
+        }
         causes
     }
 }

@@ -212,12 +212,14 @@ pub fn read_run(dir: &Path) -> Result<Vec<(Cell, Outcome)>, StoreError> {
     }
 }
 
-/// The finished cells of the run that is going on in the folder, ordered by id, and the text of its `run.json`; nothing where
-/// none is going on, or an older gyro began it.
+/// The finished cells of a run that is going on, ordered by id, and the text of its `run.json`.
+pub type SoFar = (Vec<(Cell, Outcome)>, String);
+
+/// What is known of the run that is going on in the folder; nothing where none is, or an older gyro began it.
 ///
 /// # Errors
 /// [`StoreError::Io`] naming the file. Cells that cannot be read are left out: the run measures them again.
-pub fn read_unfinished(dir: &Path) -> Result<Option<(Vec<(Cell, Outcome)>, String)>, StoreError> {
+pub fn read_unfinished(dir: &Path) -> Result<Option<SoFar>, StoreError> {
     let parts = dir.join("cells");
     if !parts.join("unfinished.json").exists() {
         return Ok(None);

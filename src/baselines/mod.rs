@@ -28,7 +28,7 @@ pub use calibration::{Calibration, calibrate};
 pub use compare::{ALPHA, Test, compare};
 pub use date::rfc3339;
 pub use error::StoreError;
-pub use folder::{Resume, RunFolder, is_finished, read_run, read_unfinished, write_page};
+pub use folder::{Resume, RunFolder, SoFar, is_finished, read_run, read_unfinished, write_page};
 pub use gate::{CellChanges, GATE, Gate, cell_changes, null_control};
 pub use history::{Entry, append, history};
 pub use lock::Lock;

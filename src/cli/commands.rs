@@ -22,7 +22,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
             let (device, threads) = (String::new(), 1);
             let (questions, found) = (None, None);
             let request =
-                Request { scenario, out, device, threads, quick, only, exhaustive, resume, baseline, questions, found };
+                Request { scenario, out, device, threads, quick, only, resume, exhaustive, baseline, questions, found };
             show(&diagnose(request, &engine)?, format)
         }
         Command::Report { run: dir, other: None, format } => show(&run::report(&dir)?, format),

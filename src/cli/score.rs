@@ -57,7 +57,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         device: device_name(device),
     };
     let score = score::score(&request, &catalogue(), &|dir| Ok(Box::new(Alone::load(dir, device)?)), &|news| {
-        eprintln!("{news}")
+        eprintln!("{news}");
     })?;
     for page in crate::reports::score_pages(&score)? {
         crate::baselines::write_page(&request.out, &page.path, &page.bytes)?;

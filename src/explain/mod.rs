@@ -72,7 +72,7 @@ impl Setting {
         (method, factor): (AnyMethod, Stretch),
         target: Tokens,
     ) -> Option<Self> {
-        (heads.rotary_dim == heads.head_dim).then(|| Self {
+        (heads.rotary_dim == heads.head_dim).then_some(Self {
             method,
             factor,
             head_dim: heads.head_dim,

@@ -321,7 +321,7 @@ fn rests(page: &mut Document, memo: &Memo, run: &Run<'_>) {
                 text(made),
             ]),
             What::Formula(formula) => {
-                formulas.push(vec![Entry::Anchor(source.name.clone()), Entry::Code(formula.clone())])
+                formulas.push(vec![Entry::Anchor(source.name.clone()), Entry::Code(formula.clone())]);
             }
         }
     }

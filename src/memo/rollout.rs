@@ -18,7 +18,7 @@ pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
         let words = standing_words(standing);
         match standing.ruling {
             Ruling::Worse => {
-                risks.push(Claim::new(format!("It fails a constraint: {words}."), standing.sources.clone()))
+                risks.push(Claim::new(format!("It fails a constraint: {words}."), standing.sources.clone()));
             }
             Ruling::Undecided => {
                 risks.push(Claim::new(format!("Undecided, so it may fail: {words}."), standing.sources.clone()));
@@ -31,29 +31,7 @@ pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
             Ruling::Better | Ruling::WithinNoise => {}
         }
     }
-    if let Some(turning) = facts.turning() {
-        if !turning.leaves.is_empty() {
-            let formula = sources.formula(
-                "a pair leaves the seen angles if it did not complete a turn within the trained length and now goes \
-                farther",
-            );
-            risks.push(Claim::new(
-                format!(
-                    "{} still reach unseen angles at {} tokens: quality may fall near the end.",
-                    numbers::counted(turning.leaves.len(), "pair"),
-                    dossier.run.target
-                ),
-                [formula],
-            ));
-        }
-        if turning.follows_length {
-            risks.push(Claim::new(
-                "Its frequencies follow the length: engines disagree on keys that are cached already, and a shared \
-                 prefix cache mixes them.",
-                [],
-            ));
-        }
-    }
+    risks.extend(turning_risks(dossier, facts, sources));
     if chosen.cell.adapted.0 > 0 {
         let tokens = chosen.cell.adapted;
         risks.push(Claim::new(
@@ -72,6 +50,34 @@ pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
         ),
         [],
     ));
+    risks
+}
+
+/// What a rotation risks: angles that no training saw, and frequencies that move.
+fn turning_risks(dossier: &Dossier<'_>, facts: &Facts, sources: &mut Sources) -> Vec<Claim> {
+    let Some(turning) = facts.turning() else { return Vec::new() };
+    let mut risks = Vec::new();
+    if !turning.leaves.is_empty() {
+        let formula = sources.formula(
+            "a pair leaves the seen angles if it did not complete a turn within the trained length and now goes \
+            farther",
+        );
+        risks.push(Claim::new(
+            format!(
+                "{} still reach unseen angles at {} tokens: quality may fall near the end.",
+                numbers::counted(turning.leaves.len(), "pair"),
+                dossier.run.target
+            ),
+            [formula],
+        ));
+    }
+    if turning.follows_length {
+        risks.push(Claim::new(
+            "Its frequencies follow the length: engines disagree on keys that are cached already, and a shared \
+             prefix cache mixes them.",
+            [],
+        ));
+    }
     risks
 }
 

@@ -111,7 +111,8 @@ fn write_cards(page: &mut String, cards: &[Card]) {
         let source = card.source.as_ref().map_or_else(String::new, |name| {
             format!("<a href=\"#{}\">rows<span class=\"unseen\"> of {}</span></a>", slug(name), escape(&card.title))
         });
-        let details: String = card.details.iter().map(|line| format!("<span>{}</span>\n", escape(line))).collect();
+        let details: Vec<String> = card.details.iter().map(|line| format!("<span>{}</span>\n", escape(line))).collect();
+        let details = details.concat();
         page.push_str(&format!(
             "<li class=\"{0}\">\n<h2>{1}</h2>\n<p class=\"ruling {0}\">{2} {3}</p>\n<p class=\"change\">{4}</p>\n\
              <p class=\"details\">{details}{source}</p>\n</li>\n",

@@ -88,6 +88,9 @@ pub struct Examination {
     pub cells: usize,
 }
 
+/// A cell, the name of a witness, and the number of a text.
+type Asked = (CellId, String, usize);
+
 /// The replay and everything that is known of it: answers are kept, since they depend on the texts and the cell alone.
 pub struct Workshop<'a> {
     replay: &'a dyn Engine,
@@ -95,7 +98,7 @@ pub struct Workshop<'a> {
     trained: Tokens,
     target: Tokens,
     timing: Option<Timing>,
-    answers: RefCell<BTreeMap<(CellId, String, usize), Option<Rc<Answers>>>>,
+    answers: RefCell<BTreeMap<Asked, Option<Rc<Answers>>>>,
     records: RefCell<BTreeMap<(CellId, usize, bool), Rc<Record>>>,
     insides: RefCell<BTreeMap<CellId, Rc<Inside>>>,
     paces: RefCell<BTreeMap<CellId, Vec<Reading>>>,
@@ -209,14 +212,13 @@ impl<'a> Workshop<'a> {
         let (trained, target) = (self.trained.0, self.target.0);
         let id = deployment.declared.id();
         let kept = self.insides.borrow().get(&id).cloned();
-        let healthy = match kept {
-            Some(healthy) => healthy,
-            None => {
-                let mut subject = self.replay.subject(deployment.declared)?;
-                let healthy = Rc::new(battery::inside(subject.as_mut(), trained, target)?);
-                self.insides.borrow_mut().insert(id, Rc::clone(&healthy));
-                healthy
-            }
+        let healthy = if let Some(healthy) = kept {
+            healthy
+        } else {
+            let mut subject = self.replay.subject(deployment.declared)?;
+            let healthy = Rc::new(battery::inside(subject.as_mut(), trained, target)?);
+            self.insides.borrow_mut().insert(id, Rc::clone(&healthy));
+            healthy
         };
         let mut readings = battery::inside(deployed, trained, target)?.readings(&healthy);
         let mut subject = self.replay.subject(deployment.declared)?;
@@ -351,14 +353,13 @@ impl<'a> Workshop<'a> {
         for candidate in able.iter().filter(|candidate| candidate.fault.site() == Site::Latency) {
             let cell = deployment.declared.hypothesis(vec![candidate.fault.clone()]);
             let kept = self.paces.borrow().get(&cell.id()).cloned();
-            let readings = match kept {
-                Some(readings) => readings,
-                None => {
-                    let mut subject = self.replay.subject(&cell)?;
-                    let readings = self.timed(subject.as_mut(), deployment.declared, timing)?;
-                    self.paces.borrow_mut().insert(cell.id(), readings.clone());
-                    readings
-                }
+            let readings = if let Some(readings) = kept {
+                readings
+            } else {
+                let mut subject = self.replay.subject(&cell)?;
+                let readings = self.timed(subject.as_mut(), deployment.declared, timing)?;
+                self.paces.borrow_mut().insert(cell.id(), readings.clone());
+                readings
             };
             replayed.push(Replayed { candidates: vec![candidate.clone()], readings });
         }

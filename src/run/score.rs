@@ -85,8 +85,8 @@ struct Model {
 /// Whatever keeps a case from being diagnosed; every finished row stays on disk.
 pub fn score(request: &Request, catalogue: &[Candidate], load: Load<'_>, notify: Notify<'_>) -> anyhow::Result<Score> {
     let cases = cases(&benches(&models(request, load)?)?, &request.plan);
-    let store = Store::open(&request.out, &identity(request, catalogue)?)?;
-    let left: Vec<&Case> = cases.iter().filter(|case| store.row(&key(case)).is_none()).collect();
+    let store = Store::open(&request.out, &identity(request, catalogue)?);
+    let left: Vec<&Case> = cases.iter().filter(|case| !store.knows(&key(case))).collect();
     notify(&format!("{} cases, {} of them on disk already", cases.len(), cases.len() - left.len()));
     let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     // An engine belongs to one thread, so each worker has its own.
@@ -115,7 +115,7 @@ pub fn score(request: &Request, catalogue: &[Candidate], load: Load<'_>, notify:
         })
     })?;
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let row = |case: &Case| store.row(&key(case)).or_else(|| done.get(&key(case)).cloned()).flatten();
+    let row = |case: &Case| store.row(&key(case)).or_else(|| done.get(&key(case)).cloned().flatten());
     Ok(tally(cases.iter().filter_map(row).collect()))
 }
 
@@ -355,7 +355,7 @@ struct Kept {
 
 impl Store {
     /// Rows of the same identity are known; others are diagnosed again and overwritten.
-    fn open(dir: &Path, identity: &str) -> anyhow::Result<Self> {
+    fn open(dir: &Path, identity: &str) -> Self {
         let mut known = BTreeMap::new();
         if let Ok(entries) = fs::read_dir(dir.join("rows")) {
             for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
@@ -366,11 +366,17 @@ impl Store {
                 }
             }
         }
-        Ok(Self { dir: dir.to_owned(), identity: identity.to_owned(), known })
+        Self { dir: dir.to_owned(), identity: identity.to_owned(), known }
     }
 
-    fn row(&self, key: &str) -> Option<Option<Row>> {
-        self.known.get(key).cloned()
+    /// Whether a case was diagnosed.
+    fn knows(&self, key: &str) -> bool {
+        self.known.contains_key(key)
+    }
+
+    /// The row of a case that was diagnosed and shows an effect.
+    fn row(&self, key: &str) -> Option<Row> {
+        self.known.get(key).cloned().flatten()
     }
 
     fn save(&self, key: &str, row: Option<&Row>) -> anyhow::Result<()> {

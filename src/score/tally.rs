@@ -116,7 +116,7 @@ fn of_kind(rows: &[Row], kind: Kind) -> impl Iterator<Item = &Row> {
     rows.iter().filter(move |row| row.truth.kind == kind)
 }
 
-fn has_effect(row: &&Row) -> bool {
+fn has_effect(row: &Row) -> bool {
     row.truth.axis != Axis::None
 }
 
@@ -141,8 +141,8 @@ fn both(row: &Row) -> bool {
 /// Counts.
 #[must_use]
 pub fn tally(rows: Vec<Row>) -> Score {
-    let singles: Vec<&Row> = of_kind(&rows, Kind::Single).filter(has_effect).collect();
-    let pairs: Vec<&Row> = of_kind(&rows, Kind::Pair).filter(has_effect).collect();
+    let singles: Vec<&Row> = of_kind(&rows, Kind::Single).filter(|row| has_effect(row)).collect();
+    let pairs: Vec<&Row> = of_kind(&rows, Kind::Pair).filter(|row| has_effect(row)).collect();
     let healthy: Vec<&Row> = of_kind(&rows, Kind::Healthy).collect();
     let controls: Vec<&Row> = of_kind(&rows, Kind::Control).collect();
     let silent: Vec<&Row> = of_kind(&rows, Kind::Single).filter(|row| row.truth.axis == Axis::None).collect();
@@ -199,7 +199,7 @@ fn missed(row: &Row) -> String {
 }
 
 fn unseen(rows: &[Row]) -> Option<Unseen> {
-    let unseen: Vec<&Row> = of_kind(rows, Kind::Unseen).filter(has_effect).collect();
+    let unseen: Vec<&Row> = of_kind(rows, Kind::Unseen).filter(|row| has_effect(row)).collect();
     if unseen.is_empty() {
         return None;
     }

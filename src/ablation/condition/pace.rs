@@ -179,9 +179,9 @@ pub fn with_pace(outputs: Vec<Suspicion>, slow: Vec<Suspicion>) -> Vec<Suspicion
         .map(|(index, one)| (index == 0 || one.exact, one))
         .fold((Vec::new(), Vec::new()), |(mut first, mut rest), (leads, one)| {
             if leads {
-                first.push(one)
+                first.push(one);
             } else {
-                rest.push(one)
+                rest.push(one);
             }
             (first, rest)
         });

@@ -73,7 +73,7 @@ fn over_documents(values: &BTreeMap<u32, f64>) -> f64 {
 
 /// Whether a distance is more than two sound kernels differ by; what is no number is.
 fn is_material(distance: f64) -> bool {
-    !(distance <= MATERIAL)
+    distance.is_nan() || distance > MATERIAL
 }
 
 /// The signature of a battery's rows.

@@ -94,7 +94,11 @@ const SAME: f64 = 1e-3;
 /// The position of the first query whose next token has another log-probability.
 fn first_difference(ours: &Answer, theirs: &Answer) -> Option<usize> {
     let mut both = ours.log_probability.iter().zip(&theirs.log_probability);
-    both.position(|(ours, theirs)| !((ours - theirs).abs() <= SAME as f32)).map(|index| ours.first + index)
+    let differ = |(ours, theirs): (&f32, &f32)| {
+        let distance = (ours - theirs).abs();
+        distance.is_nan() || distance > SAME as f32
+    };
+    both.position(differ).map(|index| ours.first + index)
 }
 
 /// The mean distance of two answers in a range of positions.

@@ -30,7 +30,7 @@ const DRIFT: f64 = 5e-8;
 /// Whether an error of a phase is more than single precision at that position.
 pub(super) fn is_off(error: f64, position: usize) -> bool {
     // An angle that is no number is off, too.
-    !(error.abs() <= SINGLE + DRIFT * position as f64)
+    error.is_nan() || error.abs() > SINGLE + DRIFT * position as f64
 }
 
 /// One side of the rotation, of the deployment and of the healthy replay.

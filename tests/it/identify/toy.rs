@@ -121,8 +121,11 @@ impl Toy {
                     let weights: Vec<f64> = scores.iter().map(|score| (score - most).exp()).collect();
                     let sum: f64 = weights.iter().sum();
                     for (weight, &token) in weights.iter().zip(tokens) {
-                        for dim in head * HEAD_DIM..(head + 1) * HEAD_DIM {
-                            state[dim] += weight / sum * self.values[token as usize][dim];
+                        let dims = head * HEAD_DIM..(head + 1) * HEAD_DIM;
+                        for (sum_so_far, value) in
+                            state[dims.clone()].iter_mut().zip(&self.values[token as usize][dims])
+                        {
+                            *sum_so_far += weight / sum * value;
                         }
                     }
                 }

@@ -255,7 +255,7 @@ pub(crate) fn findings() -> Findings {
         id: cell.id().0,
         method: cell.method.name().into(),
         factor: cell.factor.0,
-        condition: cell.condition().into(),
+        condition: cell.condition(),
         outcome: if matches!(outcome, Outcome::Measured(_)) { "measured" } else { "failed" }.into(),
         reason: if let Outcome::Failed { reason } = outcome { Some(reason) } else { None },
     };
