@@ -15,7 +15,7 @@ use super::examine::{Deployment, Opaque, Timing, Workshop};
 use crate::ablation::condition::{Candidate, Signature, Suspicion, signature, slow};
 use crate::baselines::write_page;
 use crate::checkpoint::{Config, hash_files};
-use crate::faults::{AnyFault, Fault, Setting, Site};
+use crate::faults::{AnyFault, Fault, Injected, Setting, Site};
 use crate::findings::Axis;
 use crate::measurement::Cell;
 use crate::probes::battery::Text;
@@ -84,7 +84,8 @@ struct Model {
 /// # Errors
 /// Whatever keeps a case from being diagnosed; every finished row stays on disk.
 pub fn score(request: &Request, catalogue: &[Candidate], load: Load<'_>, notify: Notify<'_>) -> anyhow::Result<Score> {
-    let cases = cases(&benches(&models(request, load)?)?, &request.plan);
+    let settings: Vec<Setting> = benches(&models(request, load)?)?.into_iter().map(|bench| bench.setting).collect();
+    let cases = cases(&settings, &request.plan);
     let store = Store::open(&request.out, &identity(request, catalogue)?);
     let left: Vec<&Case> = cases.iter().filter(|case| !store.knows(&key(case))).collect();
     notify(&format!("{} cases, {} of them on disk already", cases.len(), cases.len() - left.len()));
@@ -116,7 +117,27 @@ pub fn score(request: &Request, catalogue: &[Candidate], load: Load<'_>, notify:
     })?;
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     let row = |case: &Case| store.row(&key(case)).or_else(|| done.get(&key(case)).cloned().flatten());
-    Ok(tally(cases.iter().filter_map(row).collect()))
+    let with_same = |case: &Case| {
+        let mut row = row(case)?;
+        row.truth.same = settings.get(case.deployment).map(|setting| same(setting, case)).unwrap_or_default();
+        Some(row)
+    };
+    Ok(tally(cases.iter().filter_map(with_same).collect()))
+}
+
+/// Other faults of the catalogue that make the very same engine as a single fault does: no request can tell their names apart.
+fn same(setting: &Setting, case: &Case) -> Vec<String> {
+    let [injected] = case.faults.as_slice() else { return Vec::new() };
+    let trained = setting.heads.trained.0;
+    let lengths = [trained / 4, trained, trained + 1, 2 * trained, STRETCH * trained];
+    let engine = |fault: &AnyFault| {
+        let made = Injected::new(setting.clone(), std::slice::from_ref(fault)).ok()?;
+        let mechanisms = lengths.map(|length| made.mechanism(Tokens(length)).ok());
+        Some((mechanisms, made.execution().clone()))
+    };
+    let own = engine(injected);
+    let others = AnyFault::all().filter(|other| other.name() != injected.name() && engine(other) == own);
+    others.map(|other| other.name().to_owned()).collect()
 }
 
 /// What a case is called on disk.
@@ -172,10 +193,10 @@ fn benches(models: &[Model]) -> anyhow::Result<Vec<Bench>> {
 }
 
 /// Every case of the plan, singles first.
-fn cases(benches: &[Bench], plan: &Plan) -> Vec<Case> {
+fn cases(settings: &[Setting], plan: &Plan) -> Vec<Case> {
     let mut singles: Vec<Case> = AnyFault::all()
         .filter_map(|fault| {
-            let deployment = benches.iter().position(|bench| fault.applies(&bench.setting))?;
+            let deployment = settings.iter().position(|setting| fault.applies(setting))?;
             let kind = if fault.is_control() { Kind::Control } else { Kind::Single };
             Some(Case { kind, deployment, faults: vec![fault], repeat: 0 })
         })
@@ -183,13 +204,13 @@ fn cases(benches: &[Bench], plan: &Plan) -> Vec<Case> {
     if let Some(count) = plan.faults {
         singles = spread(&singles, count);
     }
-    let able: Vec<Vec<AnyFault>> = benches
-        .iter()
-        .map(|bench| AnyFault::all().filter(|fault| !fault.is_control() && fault.applies(&bench.setting)).collect())
-        .collect();
+    let able = |setting: &Setting| -> Vec<AnyFault> {
+        AnyFault::all().filter(|fault| !fault.is_control() && fault.applies(setting)).collect()
+    };
+    let able: Vec<Vec<AnyFault>> = settings.iter().map(able).collect();
     let healthy = (0..plan.healthy).map(|repeat| Case {
         kind: Kind::Healthy,
-        deployment: repeat % benches.len().max(1),
+        deployment: repeat % settings.len().max(1),
         faults: Vec::new(),
         repeat,
     });
@@ -276,6 +297,7 @@ fn truth(case: &Case, bench: &Bench, opaque: &Opaque<'_>, workshop: &Workshop<'_
         kind: case.kind,
         deployment: bench.declared.label(),
         axis: Axis::None,
+        same: Vec::new(),
         names: case.faults.iter().map(|fault| fault.name().to_owned()).collect(),
         places: case.faults.iter().map(Fault::site).collect(),
         shape: "none".to_owned(),

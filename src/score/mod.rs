@@ -43,6 +43,9 @@ pub struct Truth {
     pub axis: Axis,
     /// The injected faults.
     pub names: Vec<String>,
+    /// Other faults of the catalogue that make the very same engine here: their names are as right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub same: Vec<String>,
     /// The places that they sit in.
     pub places: Vec<Site>,
     /// Where the difference lies, on texts that the diagnosis does not see.
@@ -88,10 +91,11 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether one of the first `k` suspicions is this fault.
+    /// Whether one of the first `k` suspicions is this fault, or one that makes the very same engine.
     #[must_use]
     pub fn names(&self, fault: &str, k: usize) -> bool {
-        self.top.iter().take(k).any(|named| named.axis == Axis::Condition && named.name == fault)
+        let is_right = |name: &str| name == fault || self.truth.same.iter().any(|same| same == name);
+        self.top.iter().take(k).any(|named| named.axis == Axis::Condition && is_right(&named.name))
     }
 
     /// Whether the diagnosis says that the implementation is to blame.

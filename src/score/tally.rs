@@ -246,6 +246,7 @@ mod tests {
                 kind,
                 deployment: "yarn x4".to_owned(),
                 axis,
+                same: Vec::new(),
                 names: fault.split(" + ").map(str::to_owned).collect(),
                 places: vec![Site::Table],
                 shape: "constant".to_owned(),

@@ -230,6 +230,7 @@ fn row(name: &str, found: &Examination) -> Row {
             kind: Kind::Single,
             deployment: "scripted".to_owned(),
             axis: Axis::Condition,
+            same: vec![],
             names: vec![name.to_owned()],
             places: vec![AnyFault::named(name).unwrap().site()],
             shape: String::new(),
