@@ -1,7 +1,7 @@
 //! `gyro audit`: what a checkpoint's files say before anything runs, and where they contradict each other or what is asked.
 //!
 //! Static and instant: no weights are loaded and no libtorch is needed. A check is one file here and one line in
-//! [`CHECKS`]; it looks at a [`Case`] and returns findings, each with its key, the key's line, what it means, what to write
+//! `CHECKS`; it looks at a `Case` and returns findings, each with its key, the key's line, what it means, what to write
 //! instead and the public threads about it.
 
 mod attention_factor;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::Engine;
-use super::commands::say;
 use crate::score::Plan;
 
 #[derive(Debug, clap::Args)]
@@ -63,7 +62,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         crate::baselines::write_page(&request.out, &page.path, &page.bytes)?;
     }
     eprintln!("report: {}", request.out.join("report.html").display());
-    say(crate::reports::score_lead(&score))
+    super::commands::say(crate::reports::score_lead(&score))
 }
 
 #[cfg(not(feature = "libtorch"))]

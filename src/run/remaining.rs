@@ -67,7 +67,8 @@ impl Remaining {
         };
         let unknown = open().any(|(kind, _)| !self.pace.contains_key(kind));
         let (least, most) = (known(|pace| pace.0), known(|pace| pace.1));
-        if self.pace.is_empty() || open().next().is_none() {
+        // Where only kinds without a pace are open, nothing is known.
+        if open().next().is_none() || most <= 0.0 {
             return None;
         }
         Some(match (unknown, span(least), span(most)) {

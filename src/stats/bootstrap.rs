@@ -67,7 +67,7 @@ impl Resamples {
     ///
     /// Each end lies as far out as the farther of two rules puts it. The bootstrap-t (Efron; Hesterberg, arXiv 1411.5279,
     /// section 3.2) follows skewed values and is short where tails are heavy; Student's t is the reverse, and is taken
-    /// with a tail [`LIGHTER`] times as large. In simulations with 6 to 50 documents, normal, uniform, Laplace, gamma and
+    /// with a tail `LIGHTER` times as large. In simulations with 6 to 50 documents, normal, uniform, Laplace, gamma and
     /// binomial, 95 % intervals covered 93 to 97.5 % so, and neither rule did alone.
     ///
     /// All documents lie on one side of the truth with probability `2^(1-n)`; where that exceeds `1 - confidence` (below 6
