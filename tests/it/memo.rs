@@ -428,7 +428,7 @@ fn candidates_can_be_named_and_their_absence_is_an_error() {
     let memo = written(&scenario, &cells).0.unwrap();
     assert_eq!(memo.decision.cell, "ntk x4");
     assert_eq!(memo.candidates.len(), 2);
-    scenario.candidates = Some(vec![AnyMethod::named("t5").unwrap()]);
+    scenario.candidates = Some(vec![AnyMethod::named("kerple_log").unwrap()]);
     let error = written(&scenario, &cells).0.unwrap_err();
     assert!(error.to_string().contains("hint:"), "{error}");
 }
