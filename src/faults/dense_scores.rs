@@ -7,7 +7,7 @@
 //! F79 (HF PRs #46946 and #47014, x-transformers #347, xformers #925, pytorch #138493, flash-attention #1666).
 //!
 //! # Signature
-//! The same numbers; the prefill's time grows with the square of the length, decoding hardly suffers.
+//! The same numbers; the prefill's time grows with the square of the length; decoding slows down, but by less.
 //!
 //! # How it is injected
 //! Scores are multiplied, masked, normalised and multiplied again, in blocks.

@@ -154,7 +154,9 @@ fn with_unit(unit: &str, number: String) -> String {
 /// The change with its interval, and how much of the tolerance is left.
 fn by_how_much(standing: &Standing) -> String {
     let unit = standing.unit.as_str();
-    let bare = |text: String| text.replace(&format!(" {}", numbers::suffix(unit)), "").trim_end().to_owned();
+    // The head of the column names the unit.
+    let suffix = numbers::suffix(unit);
+    let bare = |text: String| if suffix.is_empty() { text } else { text.replace(&format!(" {suffix}"), "") };
     let change = match (&standing.change, standing.expected) {
         (Some(change), _) => format!("{}, n = {}", bare(numbers::estimate(unit, change, numbers::change)), change.n),
         (None, Some(expected)) => format!("{expected:.3}x by its operations"),

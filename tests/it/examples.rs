@@ -10,8 +10,10 @@ use gyro::scenario;
 
 use crate::memo::by_hand;
 
-/// Scenarios whose runs are kept as examples.
+/// Runs that are kept with their memos.
 const EXAMPLES: [&str; 2] = ["strategy_selection", "retrofit_decision"];
+/// The run that is kept with its report alone.
+const REPORT: &str = "reports/example";
 
 /// Folders of examples that this checkout has; what is missing is said, so that nobody takes silence for a pass.
 fn examples() -> Vec<PathBuf> {
@@ -49,6 +51,19 @@ fn every_page_comes_again_from_the_rows() {
                 folder.join(name).display()
             );
         }
+    }
+}
+
+#[test]
+fn the_report_comes_again_from_the_rows() {
+    let folder = Path::new(REPORT);
+    let again = rows_alone(folder);
+    run::report(&again).unwrap();
+    for name in
+        ["findings.json", "report.md", "report.html", "junit.xml", "charts/loss_by_position.svg", "charts/repair.svg"]
+    {
+        let (kept, made) = (fs::read(folder.join(name)).unwrap(), fs::read(again.join(name)).unwrap());
+        assert!(kept == made, "{} is not what its rows give; run `gyro report {REPORT}`", folder.join(name).display());
     }
 }
 

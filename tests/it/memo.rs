@@ -261,6 +261,12 @@ fn a_decision_is_three_sentences_against_two_alternatives() {
     assert!(memo.decision.sentences[0].text.contains("it is the only one that meets all 3 measured constraints"));
     assert!(memo.candidates.iter().any(|one| one.label == "rope (theta 43873) x4" || one.label.starts_with("dynamic")));
     assert!(text.contains("| yarn x4 | training-free | = **passed**<br>"), "{text}");
+    // By how much: of 0.05 nats/token 0.034 are used, of 5 points of recall 2.
+    let row = text.lines().find(|line| line.starts_with("| yarn x4 |")).unwrap();
+    assert!(
+        row.contains("0.016 to spare") && row.contains("−2.0 points \\[−2.0, −2.0\\], n = 8; 3.0 points to spare"),
+        "{row}"
+    );
     // The paired difference by hand: yarn is planted 0.07 nats/token better than ntk beyond the trained length.
     let far = memo.decision.differences.iter().find(|d| d.alternative == "ntk x4" && d.question == Question::LongRange);
     assert!((far.unwrap().advantage.point - 0.07).abs() < 2e-3, "{far:?}");
@@ -422,7 +428,7 @@ fn candidates_can_be_named_and_their_absence_is_an_error() {
     let memo = written(&scenario, &cells).0.unwrap();
     assert_eq!(memo.decision.cell, "ntk x4");
     assert_eq!(memo.candidates.len(), 2);
-    scenario.candidates = Some(vec![AnyMethod::named("t5").unwrap()]);
+    scenario.candidates = Some(vec![AnyMethod::named("kerple_log").unwrap()]);
     let error = written(&scenario, &cells).0.unwrap_err();
     assert!(error.to_string().contains("hint:"), "{error}");
 }
