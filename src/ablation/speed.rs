@@ -185,7 +185,7 @@ fn slow(deployed: &TimedArm<'_>, reference: &TimedArm<'_>, parts: &[PartTime]) -
     Some(format!(
         "{} is what is slow: timed apart it takes {} microseconds [{}, {}] more a decoded token at {} tokens, {:.0} % of all that \
          grew (n = {}); the whole token takes {:.3}x [{:.3}, {:.3}]",
-        words(&slowest.part),
+        Quantity::named(&slowest.part).unwrap_or(Quantity::OtherWork).part_words(),
         micro(slowest.excess.point),
         micro(slowest.excess.low),
         micro(slowest.excess.high),
@@ -196,15 +196,4 @@ fn slow(deployed: &TimedArm<'_>, reference: &TimedArm<'_>, parts: &[PartTime]) -
         whole.low,
         whole.high,
     ))
-}
-
-/// A part for people.
-fn words(part: &str) -> &'static str {
-    match Quantity::named(part) {
-        Some(Quantity::PositionTable) => "making the table of positions",
-        Some(Quantity::PositionalWork) => "positional work on queries and keys",
-        Some(Quantity::CacheGrowth) => "the growth of the cache",
-        Some(Quantity::AttentionKernel) => "the attention kernel",
-        _ => "work outside of attention",
-    }
 }

@@ -1,7 +1,8 @@
 //! How large tolerances must be for the same state, measured again and again, to stay silent.
 
-use super::compare::{Test, compare};
+use super::compare::{Comparison, compare};
 use super::side::Side;
+use super::{quality, speed};
 use crate::findings::{Question, Ruling};
 use crate::scenario::Tolerance;
 use crate::units::Tokens;
@@ -15,47 +16,47 @@ pub struct Calibration {
     pub pairs: usize,
     /// Pairs that fire under the scenario's own tolerances, each a false alarm.
     pub fired: usize,
-    /// The smallest tolerances under which no pair fires, rounded up to two digits.
+    /// The smallest tolerances from which on no test of any pair looks worse by itself, rounded up to two digits.
     pub proposed: Tolerance,
+    /// Pairs whose timings stay undecided under the proposed tolerance, since the null control fires.
+    pub unsteady: usize,
 }
 
 /// Compares every measurement with every other one.
 #[must_use]
 pub fn calibrate(runs: &[Side<'_>], trained: Tokens, tolerance: &Tolerance) -> Calibration {
-    const NONE: Tolerance = Tolerance { short_range: 0.0, long_range: 0.0, retrieval: 0.0, latency: 1.0 };
-    let mut found = Calibration { repeats: runs.len(), pairs: 0, fired: 0, proposed: NONE };
+    let mut proposed = Tolerance { short_range: 0.0, long_range: 0.0, retrieval: 0.0, latency: 1.0 };
+    let (mut fired, mut judged_from) = (0, Vec::new());
     for (i, before) in runs.iter().enumerate() {
         for (_, now) in runs.iter().enumerate().filter(|(j, _)| *j != i) {
-            found.pairs += 1;
             let tests = compare("a repeat", *before, *now, trained, tolerance);
-            found.fired += usize::from(tests.iter().any(|test| test.verdict.ruling == Ruling::Worse));
-            for test in compare("a repeat", *before, *now, trained, &NONE) {
-                let slot = match test.verdict.question {
-                    Question::ShortRange => &mut found.proposed.short_range,
-                    Question::LongRange => &mut found.proposed.long_range,
-                    Question::Retrieval => &mut found.proposed.retrieval,
-                    Question::Latency => &mut found.proposed.latency,
-                };
-                *slot = slot.max(silent_at(&test));
+            fired += usize::from(tests.iter().any(|test| test.verdict.ruling == Ruling::Worse));
+            let pair = Comparison { against: "a repeat", baseline: *before, run: *now, trained, tolerance };
+            for (question, slot) in [
+                (Question::ShortRange, &mut proposed.short_range),
+                (Question::LongRange, &mut proposed.long_range),
+                (Question::Retrieval, &mut proposed.retrieval),
+            ] {
+                *slot = slot.max(least_damage(&pair, question));
             }
+            let silence = speed::silence(&pair);
+            proposed.latency = proposed.latency.max(silence.from);
+            judged_from.push(silence.judged_from);
         }
     }
-    let proposed = &mut found.proposed;
     for value in [&mut proposed.short_range, &mut proposed.long_range, &mut proposed.retrieval] {
         *value = rounded_up(*value);
     }
     proposed.latency = 1.0 + rounded_up(proposed.latency - 1.0);
-    found
+    let unsteady = judged_from.iter().filter(|from| **from > proposed.latency).count();
+    Calibration { repeats: runs.len(), pairs: judged_from.len(), fired, proposed, unsteady }
 }
 
-/// The smallest tolerance under which the test does not say worse: the near end of the damage's interval.
-fn silent_at(test: &Test) -> f64 {
-    let least = if test.verdict.question == Question::Latency { 1.0 } else { 0.0 };
-    let near = |change: crate::stats::Estimate| match test.verdict.question {
-        Question::Retrieval => -change.high,
-        _ => change.low,
-    };
-    test.verdict.change.map_or(least, near).max(least)
+/// The near end of a damage's interval: the smallest tolerance that the test does not lie beyond.
+fn least_damage(pair: &Comparison<'_>, question: Question) -> f64 {
+    let change = quality::test(pair, question).and_then(|test| test.verdict.change);
+    let damage = change.map(|change| if question == Question::Retrieval { change.negated() } else { change });
+    damage.map_or(0.0, |damage| damage.low.max(0.0))
 }
 
 /// Up to two significant digits; 0 stays 0.

@@ -7,11 +7,12 @@ use super::{quality, speed};
 use crate::ablation::ruling;
 use crate::findings::{Question, Ruling, Verdict};
 use crate::scenario::Tolerance;
-use crate::stats::{Estimate, holm, p_above, paired_difference};
+use crate::stats::{Estimate, Resamples, holm, paired_difference};
 use crate::units::Tokens;
 
-/// The chance of any false alarm among the tests of one comparison: the upper tail of a 95 % interval.
-pub const ALPHA: f64 = 0.025;
+/// Corrected p-values from here on are no alarm; a single test's is below it exactly where its 95 % interval lies beyond the
+/// tolerance ([`Resamples::p_above`]).
+pub const ALPHA: f64 = 0.05;
 
 /// One test of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,8 +21,8 @@ pub struct Test {
     pub verdict: Verdict,
     /// The context length in tokens; absent where documents are paired.
     pub length: Option<u32>,
-    /// Probability of so large a damage if there were none beyond the tolerance, corrected for all tests (Holm); absent where
-    /// nothing was compared.
+    /// The p-value of a damage beyond the tolerance ([`Resamples::p_above`]), corrected for all tests (Holm); absent where nothing
+    /// was compared.
     pub p: Option<f64>,
     /// The position from which on the damage lies beyond the tolerance, where it begins anywhere but at the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +126,7 @@ impl Test {
         let damage = if sign < 0.0 { change.negated() } else { change };
         verdict.ruling = ruling(&damage, tolerance);
         let damages: Vec<f64> = now.iter().zip(before).map(|(now, before)| sign * (now - before)).collect();
-        self.p = p_above(&damages, tolerance);
+        self.p = Resamples::new(damages.len()).and_then(|resamples| resamples.p_above(&damages, tolerance));
         if verdict.ruling == Ruling::Undecided {
             verdict.why = Some("the interval touches the tolerance: more documents or blocks would decide".to_owned());
         }

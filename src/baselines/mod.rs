@@ -16,6 +16,7 @@ mod gate;
 mod history;
 mod lock;
 mod parquet;
+mod parts;
 mod quality;
 mod record;
 mod rows;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::{Comparison, Test};
+use super::parts;
 use super::side::Side;
 use crate::findings::{Question, Ruling};
 use crate::measurement::{Cell, CellId, Quantity};
-use crate::stats::{Standing, mean_estimate, standing};
+use crate::stats::mean_estimate;
 
 /// Logarithms by length, one for each block.
 type Logs = BTreeMap<u32, Vec<f64>>;
@@ -16,17 +17,49 @@ const TIMED: [Quantity; 2] = [Quantity::Prefill, Quantity::Decode];
 
 /// The tests of everything that either side timed.
 pub(super) fn tests(comparison: &Comparison<'_>) -> Vec<Test> {
-    let mut tests: Vec<Test> = TIMED.into_iter().flat_map(|quantity| ratios(comparison, quantity)).collect();
-    if comparison.baseline.machine == comparison.run.machine {
-        tests.extend(TIMED.into_iter().filter_map(|quantity| seconds(comparison, quantity)));
-    }
-    if let Some(fired) = fired_control(comparison.run, comparison.tolerance.latency) {
-        for test in tests.iter_mut().filter(|test| test.verdict.change.is_some()) {
+    let mut tests = ratio_tests(comparison);
+    tests.extend(seconds_tests(comparison));
+    let unrest = unrest(comparison).filter(|unrest| unrest.least > comparison.tolerance.latency.ln());
+    for test in tests.iter_mut().filter(|test| test.verdict.change.is_some()) {
+        if let Some(unrest) = &unrest {
             test.verdict.ruling = Ruling::Undecided;
-            test.verdict.why = Some(fired.clone());
+            test.verdict.why = Some(unrest.why.clone());
+        } else if test.verdict.ruling == Ruling::Worse {
+            test.verdict.why = test.length.and_then(|length| parts::grown(comparison, length));
         }
     }
     tests
+}
+
+/// From which tolerance on no timing looks worse, and from which on none is silenced by the null control.
+pub(super) struct Silence {
+    /// The smallest tolerance from which on nothing looks worse.
+    pub(super) from: f64,
+    /// Below it the null control leaves everything undecided.
+    pub(super) judged_from: f64,
+}
+
+/// What the tolerance would have to be. A control leaves a test undecided at small tolerances and lets it speak from some
+/// tolerance on; a test that lies beyond no such tolerance never fires.
+pub(super) fn silence(comparison: &Comparison<'_>) -> Silence {
+    let unrest = unrest(comparison).map_or(0.0, |unrest| unrest.least.max(0.0));
+    let machine = unrest.max(machine_change(comparison).map_or(0.0, |change| change.ln().abs()));
+    let ratios = ratio_tests(comparison).into_iter().map(|test| (test, unrest));
+    let seconds = seconds_tests(comparison).into_iter().map(|test| (test, machine));
+    let fires_below = ratios.chain(seconds).filter_map(|(test, judged_from)| {
+        let least = test.verdict.change?.low;
+        (least.ln() > judged_from).then_some(least)
+    });
+    Silence { from: fires_below.fold(1.0, f64::max), judged_from: unrest.exp() }
+}
+
+fn ratio_tests(comparison: &Comparison<'_>) -> Vec<Test> {
+    TIMED.into_iter().flat_map(|quantity| ratios(comparison, quantity)).collect()
+}
+
+fn seconds_tests(comparison: &Comparison<'_>) -> Vec<Test> {
+    let comparable = comparison.baseline.machine == comparison.run.machine;
+    TIMED.into_iter().filter(|_| comparable).filter_map(|quantity| seconds(comparison, quantity)).collect()
 }
 
 /// One test a length of deployed over unscaled, now over then.
@@ -83,16 +116,18 @@ fn seconds(comparison: &Comparison<'_>, quantity: Quantity) -> Option<Test> {
     let mut test = comparison.open(Question::Latency, &name, "ratio", tolerance);
     test.verdict.protocol = format!("{new}, seconds on the same machine, geometric mean over the lengths");
     in_order(&mut test, &now, &before, tolerance);
-    if let Some((then, now)) = comparison.baseline.kernel().zip(comparison.run.kernel())
-        && (now / then).ln().abs() > tolerance.ln()
-    {
+    if let Some(change) = machine_change(comparison).filter(|change| change.ln().abs() > tolerance.ln()) {
         test.verdict.ruling = Ruling::Undecided;
         test.verdict.why = Some(format!(
-            "the machine itself has another speed: one fixed piece of work takes {:.3} of the time it took then",
-            now / then
+            "the machine itself has another speed: one fixed piece of work takes {change:.3} of the time it took then"
         ));
     }
     Some(test.exponential())
+}
+
+/// The time of the fixed piece of work over what it was; nothing where either side did not time it.
+fn machine_change(comparison: &Comparison<'_>) -> Option<f64> {
+    Some(comparison.run.kernel()? / comparison.baseline.kernel()?)
 }
 
 /// Rules on logarithms whose blocks are paired in order.
@@ -145,23 +180,32 @@ fn log_seconds(side: Side<'_>, quantity: Quantity) -> Option<Vec<f64>> {
     logs.iter().all(|log| log.is_finite()).then_some(logs)
 }
 
-/// The first timing at which the unscaled arm differs from itself beyond the tolerance.
-fn fired_control(side: Side<'_>, tolerance: f64) -> Option<String> {
+/// How much the same arm timed twice differs from itself.
+struct Unrest {
+    /// The near end of the interval of the difference, as a logarithm.
+    least: f64,
+    why: String,
+}
+
+/// The timing at which the unscaled arm of either side differs from itself most.
+fn unrest(comparison: &Comparison<'_>) -> Option<Unrest> {
+    let sides = [("", comparison.run), (" when the baseline was measured", comparison.baseline)];
+    let all = sides.into_iter().flat_map(|(when, side)| TIMED.map(|quantity| (when, side, quantity)));
+    all.flat_map(|(when, side, quantity)| unrest_of(when, side, quantity)).max_by(|a, b| a.least.total_cmp(&b.least))
+}
+
+fn unrest_of(when: &str, side: Side<'_>, quantity: Quantity) -> Vec<Unrest> {
     let unscaled: CellId = Cell::unscaled().id();
-    TIMED.into_iter().find_map(|quantity| {
-        let arm = |repeat| side.times_of(&unscaled, quantity, Some(repeat));
-        let logs = quotient(&arm(1), &arm(0)).ok()?;
-        logs.into_iter().find_map(|(length, logs)| {
-            let control = mean_estimate(&logs)?;
-            let fired = matches!(standing(&control, tolerance.ln()), Standing::Above | Standing::Below);
-            fired.then(|| {
-                format!(
-                    "the null control fired: the same arm timed twice ({} at {length} tokens) differs by {:.3}x, so this \
-                     machine is too unsteady for a verdict",
-                    quantity.name(),
-                    control.point.exp()
-                )
-            })
-        })
-    })
+    let arm = |repeat| side.times_of(&unscaled, quantity, Some(repeat));
+    let of_length = |(length, logs): (u32, Vec<f64>)| {
+        let control = mean_estimate(&logs)?;
+        let why = format!(
+            "the null control fired: the same arm timed twice ({} at {length} tokens) differs by {:.3}x{when}, so this \
+             machine is too unsteady for a verdict",
+            quantity.name(),
+            control.point.exp()
+        );
+        Some(Unrest { least: control.low.max(-control.high), why })
+    };
+    quotient(&arm(1), &arm(0)).unwrap_or_default().into_iter().filter_map(of_length).collect()
 }

@@ -191,9 +191,13 @@ fn calibrate(scenario: PathBuf, repeats: usize, out: Option<PathBuf>, engine: &E
     };
     let found = repeated(request, &out, repeats, engine)?;
     let tolerance = &found.proposed;
+    let unsteady = match found.unsteady {
+        0 => String::new(),
+        pairs => format!("# In {pairs} of the pairs the null control fires even so: their times say nothing. Measure on a quieter machine.\n"),
+    };
     say(format!(
-        "# {} repeats of the same state; {} of {} ordered pairs fire under the scenario's tolerances.\n# The smallest tolerances \
-         under which none does:\ntolerance:\n  short_range: {}\n  long_range: {}\n  retrieval: {}\n  latency: {}",
+        "# {} repeats of the same state; {} of {} ordered pairs fire under the scenario's tolerances.\n{unsteady}# The smallest \
+         tolerances under which none does:\ntolerance:\n  short_range: {}\n  long_range: {}\n  retrieval: {}\n  latency: {}",
         found.repeats,
         found.fired,
         found.pairs,

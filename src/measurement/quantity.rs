@@ -113,6 +113,18 @@ impl Quantity {
     pub const PARTS: [Self; 5] =
         [Self::PositionTable, Self::PositionalWork, Self::CacheGrowth, Self::AttentionKernel, Self::OtherWork];
 
+    /// A part of a decoded token's work for people; whatever is none of [`Quantity::PARTS`] is work outside of attention.
+    #[must_use]
+    pub fn part_words(self) -> &'static str {
+        match self {
+            Self::PositionTable => "making the table of positions",
+            Self::PositionalWork => "positional work on queries and keys",
+            Self::CacheGrowth => "the growth of the cache",
+            Self::AttentionKernel => "the attention kernel",
+            _ => "work outside of attention",
+        }
+    }
+
     /// The name in files: `nll`, `mass_beyond_trained`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -111,7 +111,7 @@ impl Checkpoint {
                 Some(cache) => {
                     let (stored_k, stored_v) = (positions.store(&heads.k_bgtd)?, positions.store(&heads.v_bgtd)?);
                     let (k, v) = timed(Quantity::CacheGrowth, || cache.extend(index, &stored_k, &stored_v))?;
-                    (positions.read(k)?, v)
+                    (timed(Quantity::PositionalWork, || positions.read(k))?, v)
                 }
                 None => (heads.k_bgtd.shallow_clone(), heads.v_bgtd.shallow_clone()),
             };

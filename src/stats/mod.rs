@@ -8,7 +8,6 @@ mod levels;
 mod proportion;
 pub mod random;
 mod ratio;
-mod tail;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +18,6 @@ pub use gate::{benjamini_hochberg, holm, mcnemar};
 pub use levels::{LevelChange, MAX_P, WINDOW, level_changes};
 pub use proportion::proportion;
 pub use ratio::ratio;
-pub use tail::p_above;
 
 /// A number with its interval; never a bare point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

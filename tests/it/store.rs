@@ -7,18 +7,20 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gyro::baselines::{
-    Acceptance, Entry, Resume, RunFolder, Side, StoreError, Test, append, compare, decode, encode, history, list,
-    read_run, save, show,
+    ALPHA, Acceptance, Entry, Resume, RunFolder, Side, StoreError, Test, append, calibrate, compare, decode, encode,
+    history, list, read_run, save, show,
 };
 use gyro::findings::{Findings, Question, Ruling};
 use gyro::measurement::{Arm, Cell, CellId, Measurement, Outcome, Place, Quantity, Reading};
 use gyro::positions::AnyMethod;
 use gyro::scenario::Tolerance;
 use gyro::stats::Estimate;
+use gyro::stats::random::Random;
 use gyro::units::{Stretch, Tokens};
 use proptest::prelude::*;
 
 mod baseline;
+mod calibration;
 mod comparison;
 mod folder;
 mod kills;

@@ -77,6 +77,28 @@ fn ten_percent_slower_decoding_is_flagged_and_prefill_is_not() {
     assert_eq!(ratios, ["decode@256", "decode@1024", "decode@2048", "decode@8192"], "{gate:#?}");
 }
 
+#[test]
+fn a_part_that_grew_since_the_baseline_is_named() {
+    for (part, words) in [
+        (Quantity::PositionTable, "making the table of positions is what grew"),
+        (Quantity::PositionalWork, "positional work on queries and keys is what grew"),
+        (Quantity::CacheGrowth, "the growth of the cache is what grew"),
+        (Quantity::AttentionKernel, "the attention kernel is what grew"),
+    ] {
+        // 10 % of a decoded token.
+        let (gate, code) = gate_of(&format!("gate-part-{}", part.name()), Plant::Part(part, 0.0002));
+        assert_eq!(code, 1, "{gate:#?}");
+        let named: Vec<_> = gate.worse().filter(|test| test.length.is_some()).collect();
+        assert_eq!(named.len(), 4, "{gate:#?}");
+        for test in named {
+            let why = test.verdict.why.as_deref().unwrap();
+            let share = format!("{words}: timed apart it takes ");
+            let percent: f64 = why.strip_prefix(&share).unwrap().split(' ').next().unwrap().parse().unwrap();
+            assert!((9.5..10.5).contains(&percent), "{why}");
+        }
+    }
+}
+
 /// Every repeat is compared with the first one; the clock is as restless as before.
 #[test]
 fn twenty_healthy_repeats_flag_nothing() {

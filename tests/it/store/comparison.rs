@@ -2,14 +2,14 @@
 
 use super::*;
 
-const TOLERANCE: Tolerance = Tolerance { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 };
+pub(super) const TOLERANCE: Tolerance = Tolerance { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 };
 
-fn deployed() -> Cell {
+pub(super) fn deployed() -> Cell {
     cell("linear", 4.0)
 }
 
 /// A run's cells: every quantity of the deployed cell, each document a little different.
-fn cells(machine: f64) -> Vec<(Cell, Outcome)> {
+pub(super) fn cells(machine: f64) -> Vec<(Cell, Outcome)> {
     let cell = deployed();
     let (mut rows, mut unscaled) = (Vec::new(), Vec::new());
     for document in 0..6 {
@@ -85,13 +85,29 @@ fn seconds_are_compared_on_the_same_machine_alone() {
     assert!(named("another").is_none());
 }
 
+/// Adds the timings of the fixed piece of work.
+pub(super) fn kernel(cells: &mut Vec<(Cell, Outcome)>, seconds: f64) {
+    let timing = deployed().latency();
+    let rows = (0..24).map(|n| row(&timing, "latency", Quantity::FixedKernel, n, seconds)).collect();
+    cells.push((timing, Outcome::Measured(rows)));
+}
+
+/// Adds the null control: the unscaled arm timed again, so many times as slow.
+pub(super) fn control(cells: &mut [(Cell, Outcome)], times: f64) {
+    let Outcome::Measured(unscaled) = &mut cells[0].1 else { unreachable!() };
+    let again: Vec<_> = unscaled
+        .iter()
+        .map(|row| {
+            let mut row = row.clone();
+            (row.reading.repeat, row.reading.value) = (1, times * row.reading.value);
+            row
+        })
+        .collect();
+    unscaled.extend(again);
+}
+
 #[test]
 fn a_machine_that_is_slower_itself_is_not_blamed_on_the_run() {
-    let kernel = |cells: &mut Vec<(Cell, Outcome)>, seconds: f64| {
-        let timing = deployed().latency();
-        let rows = (0..24).map(|n| row(&timing, "latency", Quantity::FixedKernel, n, seconds)).collect();
-        cells.push((timing, Outcome::Measured(rows)));
-    };
     let (mut before, mut now, id) = (cells(1.0), cells(1.25), deployed().id());
     kernel(&mut before, 0.010);
     kernel(&mut now, 0.013);
@@ -105,20 +121,70 @@ fn a_machine_that_is_slower_itself_is_not_blamed_on_the_run() {
 #[test]
 fn a_restless_null_control_leaves_latency_undecided() {
     let mut run = changed(|row| row.reading.value *= if of("latency")(row) { 1.5 } else { 1.0 });
-    let Outcome::Measured(unscaled) = &mut run[0].1 else { unreachable!() };
-    let control: Vec<_> = unscaled
-        .iter()
-        .map(|row| {
-            let mut row = row.clone();
-            (row.reading.repeat, row.reading.value) = (1, 1.2 * row.reading.value);
-            row
-        })
-        .collect();
-    unscaled.extend(control);
+    control(&mut run, 1.2);
     for test in tests_of(&run, "t", "m").iter().filter(|test| test.verdict.question == Question::Latency) {
         assert_eq!(test.verdict.ruling, Ruling::Undecided, "{test:?}");
         assert!(test.verdict.why.as_ref().is_some_and(|why| why.contains("differs by 1.200x")), "{test:?}");
     }
+}
+
+#[test]
+fn a_baseline_that_was_measured_restlessly_leaves_latency_undecided_too() {
+    let (mut before, now, id) = (cells(1.0), cells(1.0), deployed().id());
+    control(&mut before, 1.2);
+    let side = |cells| Side { cells, deployed: &id, text: "t", machine: "m" };
+    let tests = compare("v1", side(&before), side(&now), Tokens(2048), &TOLERANCE);
+    let timed: Vec<_> = tests.iter().filter(|test| test.verdict.question == Question::Latency).collect();
+    assert_eq!(timed.len(), 3);
+    for test in timed {
+        assert_eq!(test.verdict.ruling, Ruling::Undecided, "{test:?}");
+        assert!(test.verdict.why.as_ref().is_some_and(|why| why.contains("when the baseline was measured")), "{test:?}");
+    }
+}
+
+/// Damage of short range by chance, of about the tolerance, in one test alone or in each of three.
+fn chances(seed: u64, questions: &[&str]) -> Vec<Test> {
+    let mut random = Random::new(seed);
+    let mut run = cells(1.0);
+    for (_, outcome) in &mut run {
+        let Outcome::Measured(rows) = outcome else { unreachable!() };
+        rows.retain(|row| questions.contains(&row.reading.probe.as_str()));
+        for row in rows {
+            // Skewed effects whose mean is the tolerance exactly.
+            let effect = random.normal().powi(2);
+            row.reading.value += if row.reading.probe == "retrieval" { -0.05 * effect } else { 0.02 * effect };
+        }
+    }
+    tests_of(&run, "t", "another").into_iter().filter(|test| test.p.is_some()).collect()
+}
+
+/// With a single test Holm corrects nothing: the interval and the p-value must then say the same.
+#[test]
+fn the_interval_and_the_p_value_of_a_single_test_agree() {
+    let mut worse = 0;
+    for seed in 0..200 {
+        let tests = chances(seed, &["short_range"]);
+        let [test] = tests.as_slice() else { panic!("{tests:?}") };
+        let beyond = test.verdict.change.unwrap().low > TOLERANCE.short_range;
+        let p = test.p.unwrap();
+        assert!(beyond == (p < ALPHA) || (p - ALPHA).abs() < 1e-3, "{test:?}");
+        assert_eq!(test.verdict.ruling == Ruling::Worse, beyond && p < ALPHA, "{test:?}");
+        worse += usize::from(test.verdict.ruling == Ruling::Worse);
+    }
+    assert!((1..=10).contains(&worse), "{worse} of 200 alarms");
+}
+
+#[test]
+fn the_gate_raises_at_most_5_percent_false_alarms() {
+    let runs = 400;
+    let alarmed = |seed: &u64| {
+        let tests = chances(1000 + *seed, &["short_range", "long_range", "retrieval"]);
+        assert_eq!(tests.len(), 3, "{tests:?}");
+        tests.iter().any(|test| test.verdict.ruling == Ruling::Worse)
+    };
+    let alarms = (0..runs).filter(alarmed).count();
+    println!("{alarms} of {runs} runs whose damage is the tolerance exactly were flagged");
+    assert!((1..=20).contains(&alarms), "{alarms} of {runs}");
 }
 
 /// One of 5 tests is a little beyond the tolerance: its own interval says so, Holm's correction does not.

@@ -1,7 +1,5 @@
 //! `kill -9` at random moments of saving and appending: the old is there, or the new, and both are whole.
 
-use gyro::stats::random::Random;
-
 use super::*;
 
 const CHILD: &str = "GYRO_TEST_KILL_CHILD";
