@@ -15,7 +15,7 @@ use super::blame::{bare, verdict_line};
 use super::board::{Board, boards};
 use super::condition::{Candidate, Replayed, Suspicion, suspect};
 use super::words::{amount, percent, share};
-use super::{Evidence, answer, expectations, of_method_and_factor, summary, unjudged, verdicts};
+use super::{Evidence, answer, expectations, of_method_and_factor, speed, summary, unjudged, verdicts};
 
 /// The findings on a deployment whose implementation may be to blame.
 pub(super) fn diagnose(evidence: &Evidence) -> Findings {
@@ -33,6 +33,7 @@ pub(super) fn diagnose(evidence: &Evidence) -> Findings {
     }
     findings.answer = sentence(evidence, &verdicts, &findings, &method);
     findings.deviations = suspicions.iter().map(deviation).collect();
+    findings.speed = speed::speed(evidence);
     findings.cells = evidence
         .cells
         .iter()

@@ -43,6 +43,17 @@ impl Test {
         self.length.map_or_else(|| name.to_owned(), |length| format!("{name}@{length}"))
     }
 
+    /// What was tested, for people: `short range`, `decode at 8,192 tokens`, `decode in seconds`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let quantity = &self.verdict.quantity;
+        match (self.verdict.question, self.length) {
+            (Question::Latency, Some(length)) => format!("{quantity} at {} tokens", Tokens(length as usize)),
+            (Question::Latency, None) => quantity.replace('_', " in "),
+            (question, _) => question.words().to_owned(),
+        }
+    }
+
     /// Whether the other test asks the same.
     pub(super) fn asks_as(&self, other: &Self) -> bool {
         self.verdict.question == other.verdict.question && self.name() == other.name()

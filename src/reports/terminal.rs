@@ -23,7 +23,12 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
     if findings.verdicts.is_empty() {
         page.push_str("no question was ruled on\n");
     }
+    let mut against = "reference";
     for verdict in &findings.verdicts {
+        if verdict.against != against {
+            against = &verdict.against;
+            page.push_str(&format!("against `{against}`:\n"));
+        }
         page.push_str(&ruling_line(verdict, color));
     }
     causes(&mut page, &findings.causes);

@@ -150,20 +150,23 @@ fn bench_and_nightly_gate_on_a_saved_baseline() {
 fn a_slower_engine_is_flagged_by_its_time_alone() {
     let home = home("slower");
     let path = home.join("small.yaml");
-    let healthy = fs::read_to_string(&path).unwrap() + "tolerance: { latency: 2.0 }\n";
+    let healthy = fs::read_to_string(&path).unwrap().replace("latency_blocks: 3", "latency_blocks: 8");
+    let healthy = healthy + "tolerance: { latency: 2.0 }\n";
     fs::write(&path, &healthy).unwrap();
     let run = |arguments: &[&str]| gyro(&home, arguments).stdout(Stdio::piped()).output().unwrap();
     let on_cpu = ["--threads", "1", "--device", "cpu"];
     run(&[&["diagnose", "small.yaml", "--out", "run"], &on_cpu[..]].concat());
     assert_eq!(run(&["baseline", "save", "small.yaml", "--run", "run"]).status.code(), Some(0));
     let slower = healthy
-        .replace("factor: 2 }\nablate", "factor: 2, conditions: [{ host_sync: { microseconds: 20000 } }] }\nablate");
+        .replace("factor: 2 }\nablate", "factor: 2, conditions: [{ host_sync: { microseconds: 5000 } }] }\nablate");
     assert_ne!(slower, healthy);
     fs::write(&path, slower).unwrap();
     let bench = run(&[&["bench", "small.yaml"], &on_cpu[..]].concat());
     let text = String::from_utf8(bench.stdout).unwrap();
     assert_eq!(bench.status.code(), Some(1), "{text}{}", String::from_utf8_lossy(&bench.stderr));
-    for line in ["decode@64", "work outside of attention is what grew", "confirmed: worse"] {
+    // Against the unscaled model, and against the baseline.
+    let words = ["work outside of attention is what is slow", "decode@64", "work outside of attention is what grew"];
+    for line in words.into_iter().chain(["confirmed: worse"]) {
         assert!(text.contains(line), "{line} is missing: {text}");
     }
     assert!(!text.contains("short_range"), "{text}");

@@ -1,7 +1,7 @@
 //! One number over the nights, with its intervals and the changes of its level.
 
 use super::{Anchor, BLUE, FAINT, QUIET, ReportError, Type, VERMILION, sheet};
-use crate::reports::nightly::Series;
+use crate::reports::nightly::{Series, moment};
 use crate::reports::numbers;
 
 const WIDTH: f64 = 960.0;
@@ -56,7 +56,7 @@ pub(crate) fn history_chart(series: &Series<'_>) -> Result<String, ReportError> 
         for (place, anchor) in [(0, Anchor::Start), (entries.len().saturating_sub(1), Anchor::End)] {
             if let Some(entry) = entries.get(place).filter(|_| place > 0 || matches!(anchor, Anchor::Start)) {
                 let look = Type { color: QUIET, ..Type::small(anchor) };
-                canvas.text((x(place), HEIGHT - 14.0), &entry.night, look)?;
+                canvas.text((x(place), HEIGHT - 14.0), &moment(&entry.night), look)?;
             }
         }
         Ok(())

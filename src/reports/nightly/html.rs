@@ -2,7 +2,10 @@
 
 use super::super::charts::history_chart;
 use super::super::html::escape;
-use super::{Night, NightRun, Outcome, ReportError, Series, amount, markdown, numbers};
+use super::{
+    Night, NightRun, Outcome, READING, ReportError, Series, accepted, amount, markdown, moment, numbers, probability,
+    reading_of_lines, remark,
+};
 use crate::findings::Ruling;
 
 /// The same look as a run's report.
@@ -18,14 +21,17 @@ pub(super) fn page(night: &Night, series: &[Series<'_>]) -> Result<String, Repor
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Gyro, night of {started}</title>\n<style>\n{STYLE}</style>\n\
-         </head>\n<body>\n<main>\n<header>\n<p class=\"origin\">Gyro \u{b7} night of {started}</p>\n<h1>What moved since the \
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Gyro, night of {started} UTC</title>\n<style>\n{STYLE}</style>\n\
+         </head>\n<body>\n<main>\n<header>\n<p class=\"origin\">Gyro \u{b7} night of {started} UTC</p>\n<h1>What moved since the \
          baselines</h1>\n<p class=\"answer {class}\">{}</p>\n",
         escape(&night.answer()),
-        started = escape(&night.started),
+        started = escape(&moment(&night.started)),
     );
     table(&mut page, &["Scenario", "Ruling", "What to know"], night.runs.iter().map(overview));
     page.push_str("</header>\n");
+    if night.runs.iter().any(|run| matches!(&run.outcome, Outcome::Ended { gate: Some(_), .. })) {
+        page.push_str(&format!("<p>{}</p>\n", escape(READING)));
+    }
     for run in &night.runs {
         against(&mut page, run);
     }
@@ -33,12 +39,17 @@ pub(super) fn page(night: &Night, series: &[Series<'_>]) -> Result<String, Repor
     if series.is_empty() {
         page.push_str("<p>There is no history yet.</p>\n");
     }
-    for line in series.iter().filter(|line| !line.entries.is_empty()) {
-        let scenario = line.entries.first().map_or("", |entry| entry.scenario.as_str());
+    page.push_str(&format!("<p>{}</p>\n", escape(&reading_of_lines())));
+    let mut before = "";
+    for line in series {
+        let Some(first) = line.entries.first() else { continue };
+        if first.scenario != before {
+            page.push_str(&format!("<h3>{}</h3>\n", escape(&first.scenario)));
+            before = &first.scenario;
+        }
         page.push_str(&format!(
-            "<figure>\n<div class=\"card\" tabindex=\"0\">\n{}</div>\n<figcaption><b>{}, {}.</b> Changes of level: {}.</figcaption>\n</figure>\n",
+            "<figure>\n<div class=\"card\" tabindex=\"0\">\n{}</div>\n<figcaption><b>{}.</b> Changes of level: {}.</figcaption>\n</figure>\n",
             history_chart(line)?,
-            escape(scenario),
             escape(&line.name()),
             escape(&markdown::changes(line)),
         ));
@@ -61,15 +72,20 @@ fn overview(run: &NightRun) -> Vec<String> {
 /// Every test of a run, with the run's rows behind it.
 fn against(page: &mut String, run: &NightRun) {
     let Outcome::Ended { gate: Some(gate), provenance, .. } = &run.outcome else { return };
+    let link = |file: &str| format!("<a href=\"{0}/{file}\">{0}/{file}</a>", escape(&run.folder));
+    let again = if gate.tests.iter().any(|test| test.again.is_some()) {
+        format!(", measured again: {}", link("again/measurements.parquet"))
+    } else {
+        String::new()
+    };
     page.push_str(&format!(
-        "<h2>{} against <code>{}</code></h2>\n<p>Baseline of {}; commit {}, {}. Rows: <a href=\"{folder}/measurements.parquet\">\
-         {folder}/measurements.parquet</a>.</p>\n",
+        "<h2>{} against <code>{}</code></h2>\n<p>Baseline of {} UTC; tonight commit {}, {}. Rows: {}{again}.</p>\n",
         escape(&run.scenario),
         escape(&gate.baseline),
-        escape(&gate.saved),
+        escape(&moment(&gate.saved)),
         escape(provenance.commit.as_deref().unwrap_or("unknown")),
         escape(&provenance.machine_words()),
-        folder = escape(&run.folder),
+        link("measurements.parquet"),
     ));
     let rows = gate.tests.iter().map(|test| {
         let verdict = &test.verdict;
@@ -82,21 +98,21 @@ fn against(page: &mut String, run: &NightRun) {
         };
         let change = verdict.change.map_or_else(|| "\u{2013}".to_owned(), |change| amount(&verdict.unit, &change));
         vec![
-            escape(&test.name()),
+            escape(&test.words()),
             format!(
                 "<span class=\"ruling {class}\">{} {}</span>",
                 numbers::symbol(verdict.ruling),
                 verdict.ruling.words()
             ),
             escape(&change),
-            escape(&numbers::tolerance(&verdict.unit, verdict.tolerance)),
-            test.p.map_or_else(|| "\u{2013}".to_owned(), |p| format!("{p:.4}")),
-            escape(test.again.as_deref().or(verdict.why.as_deref()).unwrap_or("")),
+            escape(&accepted(test)),
+            escape(&test.p.map_or_else(|| "\u{2013}".to_owned(), probability)),
+            escape(&remark(test)),
         ]
     });
-    table(page, &["Test", "Ruling", "Change [95% interval]", "Accepted", "p (Holm)", "Remark"], rows);
+    table(page, &["Test", "Ruling", "Change [95 % interval]", "Accepted", "p (Holm)", "Remark"], rows);
     if !gate.differences.is_empty() {
-        page.push_str("<ul>\n");
+        page.push_str("<p>What differs from the state of the baseline:</p>\n<ul>\n");
         for difference in &gate.differences {
             page.push_str(&format!("<li>{}</li>\n", escape(difference)));
         }

@@ -1,10 +1,12 @@
 //! `summary.md`: the night for a terminal, a pull request or `$GITHUB_STEP_SUMMARY`.
 
-use super::{Night, Outcome, Series, amount, numbers};
+use super::{
+    Night, Outcome, READING, Series, accepted, amount, moment, numbers, probability, reading_of_lines,
+};
 
 /// The night as Markdown.
 pub(super) fn page(night: &Night, series: &[Series<'_>]) -> String {
-    let mut page = format!("# Gyro, night of {}\n\n{}\n\n", night.started, night.answer());
+    let mut page = format!("# Gyro, night of {} UTC\n\n{}\n\n", moment(&night.started), night.answer());
     page.push_str("| scenario | ruling | what to know |\n|---|---|---|\n");
     for run in &night.runs {
         let remarks = run.remarks();
@@ -17,20 +19,23 @@ pub(super) fn page(night: &Night, series: &[Series<'_>]) -> String {
             cell(&remarks)
         ));
     }
+    if night.runs.iter().any(|run| matches!(&run.outcome, Outcome::Ended { gate: Some(_), .. })) {
+        page.push_str(&format!("\n{READING}\n"));
+    }
     for run in &night.runs {
         let Outcome::Ended { gate: Some(gate), .. } = &run.outcome else { continue };
-        page.push_str(&format!("\n## {} against `{}` of {}\n\n", run.scenario, gate.baseline, gate.saved));
+        page.push_str(&format!("\n## {} against `{}` of {} UTC\n\n", run.scenario, gate.baseline, moment(&gate.saved)));
         page.push_str("| test | ruling | change [95 % interval] | accepted | p (Holm) |\n|---|---|---|---|---|\n");
         for test in &gate.tests {
             let verdict = &test.verdict;
             let change = verdict.change.map_or_else(|| "\u{2013}".to_owned(), |change| amount(&verdict.unit, &change));
-            let p = test.p.map_or_else(|| "\u{2013}".to_owned(), |p| format!("{p:.4}"));
-            let accepted = numbers::tolerance(&verdict.unit, verdict.tolerance);
+            let p = test.p.map_or_else(|| "\u{2013}".to_owned(), probability);
             let (symbol, ruling) = (numbers::symbol(verdict.ruling), verdict.ruling.words());
-            page.push_str(&format!("| {} | {symbol} {ruling} | {change} | {accepted} | {p} |\n", test.name()));
+            page.push_str(&format!("| {} | {symbol} {ruling} | {change} | {} | {p} |\n", test.words(), accepted(test)));
         }
     }
-    page.push_str("\n## Over time\n\n| scenario | number | nights | last [95 % interval] | changes of level |\n|---|---|---|---|---|\n");
+    page.push_str(&format!("\n## Over time\n\n{}\n", reading_of_lines()));
+    page.push_str("\n| scenario | number | nights | last [95 % interval] | changes of level |\n|---|---|---|---|---|\n");
     for line in series {
         let Some(last) = line.entries.last() else { continue };
         page.push_str(&format!(
@@ -55,11 +60,11 @@ pub(super) fn changes(line: &Series<'_>) -> String {
         .map(|change| {
             let value = |x| numbers::value(unit, x);
             format!(
-                "{}: {} to {} (p = {:.1e})",
-                line.night_of(change),
+                "{}: {} to {} (p {})",
+                moment(line.night_of(change)),
                 value(change.before),
                 value(change.after),
-                change.p
+                if change.p < 1e-4 { probability(change.p) } else { format!("= {}", probability(change.p)) }
             )
         })
         .collect();

@@ -10,7 +10,8 @@ use super::{Page, ReportError, numbers};
 use crate::baselines::{Entry, Gate, Test};
 use crate::findings::{Findings, Ruling};
 use crate::provenance::Provenance;
-use crate::stats::Estimate;
+use crate::stats::{Estimate, MAX_P, WINDOW};
+use crate::units::Tokens;
 
 pub use series::{Series, series};
 
@@ -76,6 +77,15 @@ impl NightRun {
         }
     }
 
+    /// Its name, and the questions that it regressed in.
+    fn named(&self) -> String {
+        let mut questions: Vec<&str> = Vec::new();
+        if let Outcome::Ended { gate: Some(gate), .. } = &self.outcome {
+            questions = gate.suspects().iter().map(|question| question.words()).collect();
+        }
+        if questions.is_empty() { self.scenario.clone() } else { format!("{} ({})", self.scenario, questions.join(", ")) }
+    }
+
     /// What to know of it, one sentence each: what is worse, what was not judged and why, what differs.
     fn remarks(&self) -> Vec<String> {
         let Outcome::Ended { findings, provenance, gate } = &self.outcome else {
@@ -107,23 +117,66 @@ impl NightRun {
     }
 }
 
+/// How the tests are to be read.
+const READING: &str = "Short range is the loss with little context, long range the loss from the trained length on, retrieval the \
+    share of facts recalled; each is compared document by document. Prefill and decode are the deployed model's time over that of \
+    the unscaled model, tonight over then, so that another machine compares too; seconds are compared on the same machine alone. \
+    A test says worse where the whole interval lies beyond what is accepted, p (corrected by Holm for all tests of the scenario) is \
+    below 0.05, and a second measurement says so again.";
+
+/// How the lines over time are to be read.
+fn reading_of_lines() -> String {
+    format!(
+        "Every number night by night, with its 95 % interval. A change of level is one by E-divisive with Student's t: p below {MAX_P}, \
+         windows of {WINDOW} nights."
+    )
+}
+
+/// A p-value; what rounds to nothing is below what is shown.
+fn probability(p: f64) -> String {
+    if p < 1e-4 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// A moment for people: `2026-03-01 09:05`, from a night's name or from RFC 3339.
+pub(crate) fn moment(text: &str) -> String {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let part = |from: usize, to: usize| digits.get(from..to);
+    match (part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12)) {
+        (Some(year), Some(month), Some(day), Some(hour), Some(minute)) => {
+            format!("{year}-{month}-{day} {hour}:{minute}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// What a change may come to, with its unit.
+fn accepted(test: &Test) -> String {
+    let unit = test.verdict.unit.as_str();
+    format!("{} {}", numbers::tolerance(unit, test.verdict.tolerance), numbers::suffix(unit)).trim_end().to_owned()
+}
+
+/// Why a test says what it says, and what a second measurement said; empty where there is nothing to add.
+fn remark(test: &Test) -> String {
+    // What took a suspicion back stands in both.
+    let again = test.again.as_ref().filter(|again| Some(*again) != test.verdict.why.as_ref());
+    let again = again.map(|again| format!("measured again and {again}"));
+    test.verdict.why.iter().cloned().chain(again).collect::<Vec<_>>().join("; ")
+}
+
 /// A test that is worth a sentence: everything but a question that is fine.
 fn told(test: &Test) -> Option<String> {
     let verdict = &test.verdict;
     let change = || {
         verdict.change.map_or_else(String::new, |change| {
-            format!(
-                " by {} (accepted {})",
-                amount(&verdict.unit, &change),
-                numbers::tolerance(&verdict.unit, verdict.tolerance)
-            )
+            format!(" by {} (accepted {})", amount(&verdict.unit, &change), accepted(test))
         })
     };
-    let from = test.begins.map_or_else(String::new, |at| format!(", from position {at} on"));
-    let why = verdict.why.as_ref().or(test.again.as_ref()).map_or_else(String::new, |why| format!("; {why}"));
+    let from = test.begins.map_or_else(String::new, |at| format!(", from position {} on", Tokens(at as usize)));
+    let remark = Some(remark(test)).filter(|remark| !remark.is_empty());
+    let remark = remark.map_or_else(String::new, |remark| format!("; {remark}"));
     match verdict.ruling {
         Ruling::WithinNoise => None,
-        ruling => Some(format!("{} is {}{}{from}{why}", test.name(), ruling.words(), change())),
+        ruling => Some(format!("{} is {}{}{from}{remark}", test.words(), ruling.words(), change())),
     }
 }
 
@@ -150,8 +203,8 @@ impl Night {
     #[must_use]
     pub fn answer(&self) -> String {
         let of = |code: u8| {
-            let names: Vec<&str> =
-                self.runs.iter().filter(|run| run.exit_code() == code).map(|run| run.scenario.as_str()).collect();
+            let names: Vec<String> =
+                self.runs.iter().filter(|run| run.exit_code() == code).map(NightRun::named).collect();
             (names.len(), names.join(", "))
         };
         let all = numbers::counted(self.runs.len(), "scenario");

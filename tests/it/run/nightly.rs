@@ -44,7 +44,7 @@ fn a_night_without_a_baseline_is_not_judged_and_one_with_it_is() {
         junit.contains("<testcase classname=\"gyro.8k_regression\" name=\"short_range\">\n      <failure "),
         "{junit}"
     );
-    assert!(read(&home, "index.html").contains("1 of 1 scenario regressed: 8k_regression."));
+    assert!(read(&home, "index.html").contains("1 of 1 scenario regressed: 8k_regression (short range)."));
     let bencher: serde_json::Value = serde_json::from_str(&read(&home, "bencher.json")).unwrap();
     let metric = &bencher["8k_regression"]["short-range-nll-nats-token"];
     assert!(metric["lower_value"].as_f64() < metric["value"].as_f64(), "{bencher:#}");
@@ -87,6 +87,47 @@ fn a_scenario_that_fails_is_named_and_the_others_are_run() {
     assert_eq!(history(&home.join("nightly/history")).unwrap().iter().filter(|e| e.scenario == "absent").count(), 0);
 }
 
+/// Mean loss of each document at short range, weighted by scored tokens, in the plainest way.
+fn short_range(cells: &[(Cell, Outcome)], label: &str) -> Vec<f64> {
+    let (_, outcome) =
+        cells.iter().find(|(cell, _)| cell.arm == gyro::measurement::Arm::Grid && cell.label() == label).unwrap();
+    let Outcome::Measured(rows) = outcome else { panic!("{label} has no rows") };
+    let mut documents: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+    for reading in rows.iter().map(|row| &row.reading) {
+        if reading.probe == "short_range" && reading.quantity == Quantity::Nll {
+            let sum = documents.entry(reading.document).or_default();
+            sum.0 += reading.value * f64::from(reading.count);
+            sum.1 += f64::from(reading.count);
+        }
+    }
+    documents.values().map(|(sum, count)| sum / count).collect()
+}
+
+/// A change on the page is the mean over documents of tonight's rows minus those of the committed baseline.
+#[test]
+fn the_changes_of_the_summary_come_from_the_rows_of_both_sides() {
+    let home = folder("night-changes");
+    let request = night(&home, &["8k_regression"]);
+    let first = run_night(&request, &Script::default());
+    let ran = home.join("nightly").join(&first.runs[0].folder);
+    save(&home.join("baselines"), "8k_regression", "main", &ran, &Acceptance::default()).unwrap();
+    let second = run_night(&request, &Script { plant: Plant::Short(1.05), ..Script::default() });
+    let then = gyro::baselines::show(&home.join("baselines"), "8k_regression", "main").unwrap().cells;
+    let now = read_run(&home.join("nightly").join(&second.runs[0].folder)).unwrap();
+    let (then, now) = (short_range(&then, "linear x4"), short_range(&now, "linear x4"));
+    let change = now.iter().zip(&then).map(|(now, then)| now - then).sum::<f64>() / then.len() as f64;
+    assert!(change > 0.1, "{change}");
+    let line = format!("| short range | \u{2717} worse | +{change:.3} nats/token [");
+    let (markdown, html) = (read(&home, "summary.md"), read(&home, "index.html"));
+    assert!(markdown.contains(&line), "{line} is missing: {markdown}");
+    assert!(html.contains(&format!("<td>+{change:.3} nats/token [")), "{change}");
+    let folder = &second.runs[0].folder;
+    for rows in ["measurements.parquet", "again/measurements.parquet"] {
+        assert!(home.join("nightly").join(folder).join(rows).is_file(), "{rows}");
+        assert!(html.contains(&format!("<a href=\"{folder}/{rows}\">")), "{rows} is not linked");
+    }
+}
+
 /// Picks numbers of the summary and computes them again from the rows that it names, in the plainest way.
 #[test]
 fn the_numbers_of_the_summary_come_from_rows() {
@@ -108,19 +149,8 @@ fn the_numbers_of_the_summary_come_from_rows() {
         };
         let expected = match series["question"].as_str().unwrap() {
             "short_range" => {
-                // All windows are equally long, so a document's mean is the plain one weighted by counts.
-                let rows = rows(gyro::measurement::Arm::Grid, "linear x4");
-                let scored = rows
-                    .iter()
-                    .map(|row| &row.reading)
-                    .filter(|r| r.probe == "short_range" && r.quantity == Quantity::Nll);
-                let mut documents: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
-                for reading in scored {
-                    let sum = documents.entry(reading.document).or_default();
-                    sum.0 += reading.value * f64::from(reading.count);
-                    sum.1 += f64::from(reading.count);
-                }
-                documents.values().map(|(sum, count)| sum / count).sum::<f64>() / documents.len() as f64
+                let documents = short_range(&cells, "linear x4");
+                documents.iter().sum::<f64>() / documents.len() as f64
             }
             "latency" => {
                 let length = series["length"].as_u64().unwrap() as u32;

@@ -150,8 +150,8 @@ fn chances(seed: u64, questions: &[&str]) -> Vec<Test> {
         let Outcome::Measured(rows) = outcome else { unreachable!() };
         rows.retain(|row| questions.contains(&row.reading.probe.as_str()));
         for row in rows {
-            // Skewed effects whose mean is the tolerance exactly.
-            let effect = random.normal().powi(2);
+            // The mean of all effects is the tolerance exactly.
+            let effect = 1.0 + random.normal();
             row.reading.value += if row.reading.probe == "retrieval" { -0.05 * effect } else { 0.02 * effect };
         }
     }
