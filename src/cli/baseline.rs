@@ -193,7 +193,9 @@ fn calibrate(scenario: PathBuf, repeats: usize, out: Option<PathBuf>, engine: &E
     let tolerance = &found.proposed;
     let unsteady = match found.unsteady {
         0 => String::new(),
-        pairs => format!("# In {pairs} of the pairs the null control fires even so: their times say nothing. Measure on a quieter machine.\n"),
+        pairs => format!(
+            "# In {pairs} of the pairs the null control fires even so: their times say nothing. Measure on a quieter machine.\n"
+        ),
     };
     say(format!(
         "# {} repeats of the same state; {} of {} ordered pairs fire under the scenario's tolerances.\n{unsteady}# The smallest \

@@ -11,7 +11,9 @@ use crate::units::Tokens;
 /// A verdict's question, with the quantity where one question has several.
 pub(super) fn asked(verdict: &Verdict) -> String {
     match verdict.question {
-        Question::Latency if verdict.quantity.ends_with("_seconds") => capitalised(&verdict.quantity.replace('_', ", ")),
+        Question::Latency if verdict.quantity.ends_with("_seconds") => {
+            capitalised(&verdict.quantity.replace('_', ", "))
+        }
         Question::Latency => format!("Latency ({})", verdict.quantity),
         question => capitalised(question.words()),
     }

@@ -3,6 +3,7 @@
 mod committed;
 mod gate;
 mod nightly;
+mod program;
 mod timing;
 
 use std::cell::RefCell;

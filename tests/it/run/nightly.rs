@@ -6,7 +6,7 @@ use gyro::run::{Against, NightRequest};
 
 use super::*;
 
-fn night(home: &Path, scenarios: &[&str]) -> NightRequest {
+pub(super) fn night(home: &Path, scenarios: &[&str]) -> NightRequest {
     NightRequest {
         scenarios: scenarios.iter().map(|name| Path::new("scenarios").join(name).with_extension("yaml")).collect(),
         out: home.join("nightly"),
@@ -17,7 +17,7 @@ fn night(home: &Path, scenarios: &[&str]) -> NightRequest {
     }
 }
 
-fn run_night(request: &NightRequest, script: &Script) -> gyro::reports::nightly::Night {
+pub(super) fn run_night(request: &NightRequest, script: &Script) -> gyro::reports::nightly::Night {
     run::nightly(request, |_: &Scenario| Ok(script)).unwrap()
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 
-pub(super) const TOLERANCE: Tolerance = Tolerance { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 };
+pub(super) const TOLERANCE: Tolerance =
+    Tolerance { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 };
 
 pub(super) fn deployed() -> Cell {
     cell("linear", 4.0)
@@ -138,7 +139,10 @@ fn a_baseline_that_was_measured_restlessly_leaves_latency_undecided_too() {
     assert_eq!(timed.len(), 3);
     for test in timed {
         assert_eq!(test.verdict.ruling, Ruling::Undecided, "{test:?}");
-        assert!(test.verdict.why.as_ref().is_some_and(|why| why.contains("when the baseline was measured")), "{test:?}");
+        assert!(
+            test.verdict.why.as_ref().is_some_and(|why| why.contains("when the baseline was measured")),
+            "{test:?}"
+        );
     }
 }
 
