@@ -31,6 +31,8 @@ mod memo;
 mod nights;
 #[cfg(feature = "libtorch")]
 mod parity;
+#[cfg(feature = "libtorch")]
+mod parts;
 mod positions;
 #[cfg(feature = "libtorch")]
 mod replay;
