@@ -26,7 +26,9 @@ pub fn gate(gate: &Gate) -> String {
         ));
         let unconfirmed = verdict.ruling == Ruling::Worse && test.again.is_none();
         let unconfirmed = unconfirmed.then(|| "not measured again: `gyro diagnose --baseline` does".to_owned());
-        for remark in [&verdict.why, &test.again, &unconfirmed].into_iter().flatten() {
+        // What took a suspicion back stands in both.
+        let again = test.again.as_ref().filter(|again| Some(*again) != verdict.why.as_ref());
+        for remark in [verdict.why.as_ref(), again, unconfirmed.as_ref()].into_iter().flatten() {
             text.push_str(&format!("    {remark}\n"));
         }
     }

@@ -51,6 +51,8 @@ struct State {
 /// The version of `night.json`.
 const FORMAT: u64 = 1;
 const STATE: &str = "night.json";
+/// What is said of a scenario that a night in progress, or one that was killed, has not come to.
+const UNFINISHED: &str = "the night is still going on, or was cut off; `gyro nightly` with the same options goes on with it";
 /// Why a scenario came to no report, in its run's folder.
 const ERROR: &str = "error.txt";
 
@@ -101,6 +103,7 @@ pub fn summary(out: &Path) -> anyhow::Result<Night> {
         let dir = out.join(&folder);
         let outcome = match std::fs::read_to_string(dir.join(ERROR)) {
             Ok(error) => Outcome::Failed(error.trim().to_owned()),
+            Err(_) if !dir.join("findings.json").exists() => Outcome::Failed(UNFINISHED.to_owned()),
             Err(_) => match load_run(&dir) {
                 Ok(Finished { findings, provenance, gate, .. }) => Outcome::Ended {
                     findings: Box::new(findings),

@@ -61,6 +61,9 @@ fn a_killed_night_goes_on_and_enters_the_history_once() {
     let killed = Script { stops_after: Some(7), ..Script::default() };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_night(&request, &killed)));
     assert!(outcome.is_err(), "the script stops the night");
+    let so_far = run::summary(&home.join("nightly")).unwrap();
+    assert_eq!(so_far.exit_code(), 2);
+    assert!(read(&home, "summary.md").contains("the night is still going on, or was cut off"));
     let script = Script::default();
     let whole = run_night(&request, &script);
     let again: usize = script.asked.borrow().values().sum();
