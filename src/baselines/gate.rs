@@ -48,7 +48,8 @@ pub struct CellChanges {
 #[must_use]
 pub fn cell_changes(baseline: &[(Cell, Outcome)], run: &[(Cell, Outcome)]) -> CellChanges {
     let grid = |cells: &[(Cell, Outcome)]| -> Vec<(Cell, Option<String>)> {
-        let cells = cells.iter().filter(|(cell, _)| cell.arm != Arm::Latency);
+        // Which hypotheses an examination replays depends on what it finds: they are no part of the grid.
+        let cells = cells.iter().filter(|(cell, _)| matches!(cell.arm, Arm::Grid | Arm::Truncated));
         cells
             .map(|(cell, outcome)| match outcome {
                 Outcome::Measured(_) => (cell.clone(), None),
@@ -119,17 +120,22 @@ impl Gate {
     /// What to know beside the tests, one sentence each: cells that changed, and, where something is worse, what differs.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let cells = &self.cells;
-        let mut notes = Vec::new();
-        for (what, names) in [("new", &cells.new), ("missing", &cells.missing), ("failed", &cells.failed)] {
-            if !names.is_empty() {
-                notes.push(format!("{what} cells against baseline `{}`: {}", self.baseline, names.join(", ")));
-            }
-        }
+        let mut notes = self.cell_notes();
         if self.worse().next().is_some() {
             notes.extend(self.differences.iter().map(|difference| format!("changed since the baseline: {difference}")));
         }
         notes
+    }
+
+    /// Cells that are new, missing or failed, a sentence for each kind.
+    #[must_use]
+    pub fn cell_notes(&self) -> Vec<String> {
+        let cells = &self.cells;
+        [("new", &cells.new), ("missing", &cells.missing), ("failed", &cells.failed)]
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(what, names)| format!("{what} cells against baseline `{}`: {}", self.baseline, names.join(", ")))
+            .collect()
     }
 
     /// The verdicts for `findings.json`: one for each question and quantity, the gravest of its lengths.
@@ -153,13 +159,17 @@ impl Gate {
         verdicts
     }
 
+    /// Whether a test leaves a question open that must be decided.
+    #[must_use]
+    pub fn leaves_open(&self, test: &Test) -> bool {
+        matches!(test.verdict.ruling, Ruling::Undecided | Ruling::Incomparable)
+            && self.decide.contains(&test.verdict.question)
+    }
+
     /// 1 if anything is worse; else 2 if a question that must be decided is not, or a cell is missing or failed; else 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        let unjudged = self.tests.iter().any(|test| {
-            matches!(test.verdict.ruling, Ruling::Undecided | Ruling::Incomparable)
-                && self.decide.contains(&test.verdict.question)
-        });
+        let unjudged = self.tests.iter().any(|test| self.leaves_open(test));
         if self.worse().next().is_some() {
             1
         } else if unjudged || self.tests.is_empty() || !self.cells.missing.is_empty() || !self.cells.failed.is_empty() {

@@ -52,7 +52,8 @@ struct State {
 const FORMAT: u64 = 1;
 const STATE: &str = "night.json";
 /// What is said of a scenario that a night in progress, or one that was killed, has not come to.
-const UNFINISHED: &str = "the night is still going on, or was cut off; `gyro nightly` with the same options goes on with it";
+const UNFINISHED: &str =
+    "the night is still going on, or was cut off; `gyro nightly` with the same options goes on with it";
 /// Why a scenario came to no report, in its run's folder.
 const ERROR: &str = "error.txt";
 

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gyro::baselines::{
-    ALPHA, Acceptance, Entry, Resume, RunFolder, Side, StoreError, Test, append, calibrate, compare, decode, encode,
-    history, list, read_run, save, show,
+    ALPHA, Acceptance, Entry, Resume, RunFolder, Side, StoreError, Test, append, calibrate, cell_changes, compare,
+    decode, encode, history, list, read_run, save, show,
 };
+use gyro::faults::AnyFault;
 use gyro::findings::{Findings, Question, Ruling};
 use gyro::measurement::{Arm, Cell, CellId, Measurement, Outcome, Place, Quantity, Reading};
 use gyro::positions::AnyMethod;

@@ -4,7 +4,7 @@ use super::super::charts::history_chart;
 use super::super::html::escape;
 use super::{
     Night, NightRun, Outcome, READING, ReportError, Series, accepted, amount, markdown, moment, numbers, probability,
-    reading_of_lines, remark,
+    reading_of_lines, remark, unmet,
 };
 use crate::findings::Ruling;
 
@@ -27,7 +27,7 @@ pub(super) fn page(night: &Night, series: &[Series<'_>]) -> Result<String, Repor
         escape(&night.answer()),
         started = escape(&moment(&night.started)),
     );
-    table(&mut page, &["Scenario", "Ruling", "What to know"], night.runs.iter().map(overview));
+    table(&mut page, &["Scenario", "Ruling", "Worse in, or why it was not judged"], night.runs.iter().map(overview));
     page.push_str("</header>\n");
     if night.runs.iter().any(|run| matches!(&run.outcome, Outcome::Ended { gate: Some(_), .. })) {
         page.push_str(&format!("<p>{}</p>\n", escape(READING)));
@@ -65,13 +65,22 @@ fn overview(run: &NightRun) -> Vec<String> {
         _ => "undecided",
     };
     let link = format!("<a href=\"{0}/report.html\">{1}</a>", escape(&run.folder), escape(&run.scenario));
-    let remarks: Vec<String> = run.remarks().iter().map(|remark| escape(remark)).collect();
-    vec![link, format!("<span class=\"ruling {class}\">{}</span>", run.ruling()), remarks.join("<br>")]
+    let ruling = format!("<span class=\"ruling {class}\">{}</span>", run.ruling());
+    let what = match &run.outcome {
+        Outcome::Ended { gate: Some(gate), findings, .. } if run.exit_code() == 2 => {
+            let open = gate.tests.iter().filter(|test| gate.leaves_open(test));
+            let open = open.map(|test| format!("{} is {}", test.words(), test.verdict.ruling.words()));
+            open.chain(gate.cell_notes()).chain(unmet(findings)).collect::<Vec<_>>().join("; ")
+        }
+        Outcome::Ended { gate: Some(_), .. } => run.worse_in(),
+        _ => run.remarks().join("; "),
+    };
+    vec![link, ruling, escape(&what)]
 }
 
 /// Every test of a run, with the run's rows behind it.
 fn against(page: &mut String, run: &NightRun) {
-    let Outcome::Ended { gate: Some(gate), provenance, .. } = &run.outcome else { return };
+    let Outcome::Ended { gate: Some(gate), provenance, findings } = &run.outcome else { return };
     let link = |file: &str| format!("<a href=\"{0}/{file}\">{0}/{file}</a>", escape(&run.folder));
     let again = if gate.tests.iter().any(|test| test.again.is_some()) {
         format!(", measured again: {}", link("again/measurements.parquet"))
@@ -111,12 +120,15 @@ fn against(page: &mut String, run: &NightRun) {
         ]
     });
     table(page, &["Test", "Ruling", "Change [95 % interval]", "Accepted", "p (Holm)", "Remark"], rows);
-    if !gate.differences.is_empty() {
-        page.push_str("<p>What differs from the state of the baseline:</p>\n<ul>\n");
-        for difference in &gate.differences {
-            page.push_str(&format!("<li>{}</li>\n", escape(difference)));
-        }
-        page.push_str("</ul>\n");
+    list(page, "Beside the tests:", gate.cell_notes().into_iter().chain(unmet(findings)));
+    list(page, "What differs from the state of the baseline:", gate.differences.iter().cloned());
+}
+
+/// A list under a sentence; nothing where it has no entries.
+fn list(page: &mut String, sentence: &str, entries: impl Iterator<Item = String>) {
+    let entries: String = entries.map(|entry| format!("<li>{}</li>\n", escape(&entry))).collect();
+    if !entries.is_empty() {
+        page.push_str(&format!("<p>{sentence}</p>\n<ul>\n{entries}</ul>\n"));
     }
 }
 

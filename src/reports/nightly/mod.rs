@@ -109,14 +109,7 @@ impl NightRun {
                 remarks.extend(gate.notes());
             }
         }
-        for unmet in findings.expectations.iter().filter(|expectation| !expectation.met) {
-            remarks.push(format!(
-                "{}: the scenario expects the axis {}, found {}",
-                unmet.question.words(),
-                unmet.expected.name(),
-                unmet.found.name()
-            ));
-        }
+        remarks.extend(unmet(findings));
         remarks
     }
 }
@@ -167,12 +160,25 @@ fn remark(test: &Test) -> String {
     test.verdict.why.iter().cloned().chain(again).collect::<Vec<_>>().join("; ")
 }
 
+/// The scenario's own expectations that were not met, a sentence each.
+fn unmet(findings: &Findings) -> impl Iterator<Item = String> {
+    findings.expectations.iter().filter(|expectation| !expectation.met).map(|unmet| {
+        format!(
+            "{}: the scenario expects the axis {}, found {}",
+            unmet.question.words(),
+            unmet.expected.name(),
+            unmet.found.name()
+        )
+    })
+}
+
 /// A test that is worth a sentence: everything but a question that is fine.
 fn told(test: &Test) -> Option<String> {
     let verdict = &test.verdict;
     let change = || {
         verdict.change.map_or_else(String::new, |change| {
-            format!(" by {} (accepted {})", amount(&verdict.unit, &change), accepted(test))
+            let joint = if matches!(verdict.ruling, Ruling::Worse | Ruling::Better) { " by" } else { ":" };
+            format!("{joint} {} (accepted {})", amount(&verdict.unit, &change), accepted(test))
         })
     };
     let from = test.begins.map_or_else(String::new, |at| format!(", from position {} on", Tokens(at as usize)));

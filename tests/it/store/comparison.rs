@@ -272,3 +272,29 @@ fn few_or_scattered_pairs_are_undecided() {
     assert_eq!(verdict.ruling, Ruling::Undecided, "{verdict:?}");
     assert!(verdict.why.is_some());
 }
+
+#[test]
+fn cells_that_came_went_or_failed_are_listed() {
+    let of = |cells: &[(Cell, Outcome)]| cells.to_vec();
+    let healthy = |cell: Cell| (cell.clone(), measured(&cell));
+    let before = of(&[healthy(Cell::unscaled()), healthy(deployed()), healthy(cell("ntk", 8.0))]);
+    // What an examination replays depends on what it finds, and is no part of the grid.
+    let hypothesis = deployed().hypothesis(vec![AnyFault::named("table_clamps").unwrap()]);
+    let now = of(&[
+        healthy(Cell::unscaled()),
+        (deployed(), failed("out of memory")),
+        healthy(cell("yarn", 4.0)),
+        healthy(deployed().parity()),
+        healthy(hypothesis),
+        healthy(deployed().latency()),
+    ]);
+    let changes = cell_changes(&before, &now);
+    assert_eq!(changes.new, ["yarn x4"]);
+    assert_eq!(changes.missing, ["ntk x8"]);
+    assert_eq!(changes.failed, ["linear x4: out of memory"]);
+    let back = cell_changes(&now, &before);
+    assert_eq!(
+        (back.new, back.missing),
+        (vec!["linear x4".to_owned(), "ntk x8".to_owned()], vec!["yarn x4".to_owned()])
+    );
+}
