@@ -79,15 +79,14 @@ impl NightRun {
 
     /// Its name, and the questions that it regressed in.
     fn named(&self) -> String {
-        let mut questions: Vec<&str> = Vec::new();
-        if let Outcome::Ended { gate: Some(gate), .. } = &self.outcome {
-            questions = gate.suspects().iter().map(|question| question.words()).collect();
-        }
-        if questions.is_empty() {
-            self.scenario.clone()
-        } else {
-            format!("{} ({})", self.scenario, questions.join(", "))
-        }
+        let questions = self.worse_in();
+        if questions.is_empty() { self.scenario.clone() } else { format!("{} ({questions})", self.scenario) }
+    }
+
+    /// The questions that it regressed in, in words.
+    fn worse_in(&self) -> String {
+        let Outcome::Ended { gate: Some(gate), .. } = &self.outcome else { return String::new() };
+        gate.suspects().iter().map(|question| question.words()).collect::<Vec<_>>().join(", ")
     }
 
     /// What to know of it, one sentence each: what is worse, what was not judged and why, what differs.
