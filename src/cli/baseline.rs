@@ -34,7 +34,7 @@ pub(super) enum Command {
     },
     /// Compare the scenario's finished run with a baseline
     Compare(Named),
-    /// Measure the same state several times, and propose the smallest tolerances under which nothing fires
+    /// Measure the same state several times, and propose the smallest tolerances that no repeat lies beyond
     Calibrate {
         /// The scenario's YAML file
         scenario: PathBuf,
@@ -199,7 +199,7 @@ fn calibrate(scenario: PathBuf, repeats: usize, out: Option<PathBuf>, engine: &E
     };
     say(format!(
         "# {} repeats of the same state; {} of {} ordered pairs fire under the scenario's tolerances.\n{unsteady}# The smallest \
-         tolerances under which none does:\ntolerance:\n  short_range: {}\n  long_range: {}\n  retrieval: {}\n  latency: {}",
+         tolerances that the interval of no pair lies beyond:\ntolerance:\n  short_range: {}\n  long_range: {}\n  retrieval: {}\n  latency: {}",
         found.repeats,
         found.fired,
         found.pairs,

@@ -126,10 +126,15 @@ fn against(page: &mut String, run: &NightRun) {
 
 /// A list under a sentence; nothing where it has no entries.
 fn list(page: &mut String, sentence: &str, entries: impl Iterator<Item = String>) {
-    let entries: String = entries.map(|entry| format!("<li>{}</li>\n", escape(&entry))).collect();
-    if !entries.is_empty() {
-        page.push_str(&format!("<p>{sentence}</p>\n<ul>\n{entries}</ul>\n"));
+    let mut entries = entries.peekable();
+    if entries.peek().is_none() {
+        return;
     }
+    page.push_str(&format!("<p>{sentence}</p>\n<ul>\n"));
+    for entry in entries {
+        page.push_str(&format!("<li>{}</li>\n", escape(&entry)));
+    }
+    page.push_str("</ul>\n");
 }
 
 /// A table whose entries are HTML already.
