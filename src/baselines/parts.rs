@@ -13,7 +13,8 @@ use crate::units::Tokens;
 /// A part counts as a share of the unscaled model's token of the same block, so that another machine compares too.
 pub(super) fn grown(comparison: &Comparison<'_>, length: u32) -> Option<String> {
     let parts = Quantity::PARTS.into_iter().filter_map(|part| Some((part, growth(comparison, part, length)?)));
-    let (part, growth) = parts.filter(|(_, growth)| growth.low > 0.0).max_by(|a, b| a.1.point.total_cmp(&b.1.point))?;
+    // A small part that surely grew is not what is slow.
+    let (part, growth) = parts.max_by(|a, b| a.1.point.total_cmp(&b.1.point)).filter(|(_, growth)| growth.low > 0.0)?;
     let percent = |share: f64| format!("{:.1}", 100.0 * share);
     Some(format!(
         "{} is what grew: timed apart it takes {} % [{}, {}] of an unscaled token more than in the baseline, at {} tokens (n = {})",
