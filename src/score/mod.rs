@@ -104,6 +104,14 @@ impl Row {
         self.top.first().is_some_and(|named| named.axis != Axis::None)
     }
 
+    /// Whether it says that something is wrong which is not: time that a healthy look-alike measurably takes is no false alarm.
+    #[must_use]
+    pub fn is_flagged(&self) -> bool {
+        let is_true =
+            self.truth.axis == Axis::Condition && self.place().is_some_and(|place| self.truth.places.contains(&place));
+        self.alarms() && !is_true
+    }
+
     /// Whether it says that something is wrong and not where.
     #[must_use]
     pub fn abstains(&self) -> bool {

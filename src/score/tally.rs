@@ -164,7 +164,7 @@ pub fn tally(rows: Vec<Row>) -> Score {
         healthy_pairs: healthy.len(),
         false_alarms: healthy.iter().filter(|row| row.alarms()).count(),
         negative_controls: controls.len(),
-        negative_controls_flagged: controls.iter().filter(|row| row.alarms()).count(),
+        negative_controls_flagged: controls.iter().filter(|row| row.is_flagged()).count(),
         abstentions: rows.iter().filter(|row| row.abstains()).count(),
         no_effect_flagged: names(silent.iter().copied().filter(|row| row.alarms()).collect()),
         no_effect: names(silent),
@@ -282,6 +282,18 @@ mod tests {
         assert_eq!(score.unseen.unwrap().all_right.unwrap().point, 1.0);
         let sum: usize = score.confusion.counts.iter().flatten().sum();
         assert_eq!(sum, 6, "singles, healthy ones and controls");
+    }
+
+    #[test]
+    fn a_look_alike_that_takes_time_is_flagged_for_its_answers_alone() {
+        let slow = |place: Site| {
+            let mut row = row(Kind::Control, "x", Axis::Condition, &["y"], true);
+            row.truth.places = vec![Site::Latency];
+            row.top[0].place = Some(place);
+            row
+        };
+        assert_eq!(tally(vec![slow(Site::Latency)]).negative_controls_flagged, 0);
+        assert_eq!(tally(vec![slow(Site::Cache)]).negative_controls_flagged, 1);
     }
 
     #[test]

@@ -76,6 +76,13 @@ pub fn may_be_slow(readings: &[Reading]) -> bool {
     least.values().any(|[engine, healthy]| engine / healthy > SLOW)
 }
 
+/// How unlike two paces are, as a logarithm of time: at the measured ratios, and at the nearest ends of their intervals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unlikeness {
+    point: f64,
+    least: f64,
+}
+
 impl Pace {
     /// The timings that are slow beyond doubt.
     fn slow(&self) -> impl Iterator<Item = (&(Quantity, u32), &Estimate)> {
@@ -85,17 +92,23 @@ impl Pace {
     /// Whether another engine is about as slow.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        self.distance(other).is_some_and(|distance| distance <= 2.0 * ALIKE)
+        self.distance(other).is_some_and(|distance| distance.least <= 2.0 * ALIKE)
     }
 
     /// How unlike another pace this one is: the root mean square of the differences of the logarithms.
-    fn distance(&self, other: &Self) -> Option<f64> {
-        let squares: Vec<f64> = self
+    fn distance(&self, other: &Self) -> Option<Unlikeness> {
+        let logs = |ratio: &Estimate| (ratio.point.ln(), (ratio.high.ln() - ratio.low.ln()) / 2.0);
+        let both: Vec<(f64, f64)> = self
             .ratios
             .iter()
-            .filter_map(|(timing, ratio)| Some((ratio.point.ln() - other.ratios.get(timing)?.point.ln()).powi(2)))
+            .filter_map(|(timing, ratio)| {
+                let ((own, error), (others, their_error)) = (logs(ratio), logs(other.ratios.get(timing)?));
+                let apart = (own - others).abs();
+                Some((apart.powi(2), (apart - error.hypot(their_error)).max(0.0).powi(2)))
+            })
             .collect();
-        crate::stats::mean(&squares).map(f64::sqrt)
+        let mean = |pick: fn(&(f64, f64)) -> f64| crate::stats::mean(&both.iter().map(pick).collect::<Vec<_>>());
+        Some(Unlikeness { point: mean(|both| both.0)?.sqrt(), least: mean(|both| both.1)?.sqrt() })
     }
 
     fn words(&self) -> String {
@@ -146,24 +159,25 @@ const APART: f64 = 0.05;
 /// The suspicion of a slow deployment under the names of the candidates that are as slow, the closest first; under its
 /// place alone where none is.
 #[must_use]
-pub fn named_by_pace(unknown: Suspicion, near: &[(&Candidate, f64)]) -> Vec<Suspicion> {
-    let Some((_, least)) = near.first() else { return vec![unknown] };
+pub fn named_by_pace(unknown: Suspicion, near: &[(&Candidate, Unlikeness)]) -> Vec<Suspicion> {
+    let Some((_, nearest)) = near.first() else { return vec![unknown] };
     let mut named: Vec<Suspicion> = near
         .iter()
-        .filter(|(_, distance)| *distance <= ALIKE.max(*least + APART))
+        .filter(|(_, distance)| distance.point <= ALIKE.max(nearest.point + APART))
         .take(MOST_NAMED)
         .map(|(candidate, distance)| {
             let mut suspicion = Suspicion { name: candidate.name.clone(), ..unknown.clone() };
-            suspicion.exact = *distance <= ALIKE;
+            suspicion.exact = distance.least <= ALIKE;
             suspicion.evidence.push(format!(
-                "a replay with {} is as slow at every length, within {} % of the time",
+                "a replay with {} is as slow at every length, within {} % of the time ({} % beyond what the intervals leave open)",
                 candidate.name,
-                number(100.0 * (distance.exp() - 1.0))
+                number(100.0 * (distance.point.exp() - 1.0)),
+                number(100.0 * (distance.least.exp() - 1.0))
             ));
             suspicion
         })
         .collect();
-    if *least > ALIKE {
+    if nearest.least > ALIKE {
         named.insert(0, unknown);
     }
     named
@@ -195,13 +209,13 @@ const MOST_NAMED: usize = 3;
 
 /// The candidates by how alike their pace is to the deployment's, the closest first, each with its distance.
 #[must_use]
-pub fn closest<'a>(deployed: &Pace, candidates: &'a [(Candidate, Pace)]) -> Vec<(&'a Candidate, f64)> {
-    let mut near: Vec<(&Candidate, f64)> = candidates
+pub fn closest<'a>(deployed: &Pace, candidates: &'a [(Candidate, Pace)]) -> Vec<(&'a Candidate, Unlikeness)> {
+    let mut near: Vec<(&Candidate, Unlikeness)> = candidates
         .iter()
         .filter(|(candidate, _)| candidate.fault.site() == Site::Latency)
         .filter_map(|(candidate, pace)| Some((candidate, deployed.distance(pace)?)))
         .collect();
-    near.sort_by(|a, b| a.1.total_cmp(&b.1));
+    near.sort_by(|a, b| a.1.point.total_cmp(&b.1.point));
     near
 }
 
