@@ -88,6 +88,10 @@ pub struct Row {
     pub cells: usize,
     /// Seconds that the diagnosis took; replays of the same declared method on the same texts are shared between cases.
     pub seconds: f64,
+    /// Seconds of one processor that the whole case took, reading its truth included: what a busy machine does not
+    /// stretch. Absent where the system does not tell, or several threads shared the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor_seconds: Option<f64>,
 }
 
 impl Row {

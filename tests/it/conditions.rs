@@ -252,6 +252,7 @@ fn row(name: &str, found: &Examination) -> Row {
             .collect(),
         cells: found.cells,
         seconds: 1.0,
+        processor_seconds: None,
     }
 }
 

@@ -60,9 +60,13 @@ pub fn pace(readings: &[Reading]) -> Pace {
     pace
 }
 
-/// Whether anything may be slow, so that more blocks are worth their time: the shortest times of two engines differ.
+/// One round of timings hides a slow engine no better than this: below it, none is looked for.
+const GLIMPSE: f64 = 1.1;
+
+/// Whether anything may be slow, so that more rounds are worth their time: the shortest times of two engines differ.
 #[must_use]
 pub fn may_be_slow(readings: &[Reading]) -> bool {
+    let threshold = if readings.iter().any(|reading| reading.document > 0) { SLOW } else { GLIMPSE };
     let mut least: BTreeMap<(Quantity, u32), [f64; 2]> = BTreeMap::new();
     for reading in readings {
         let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
@@ -73,7 +77,7 @@ pub fn may_be_slow(readings: &[Reading]) -> bool {
             *time = time.min(reading.value);
         }
     }
-    least.values().any(|[engine, healthy]| engine / healthy > SLOW)
+    least.values().any(|[engine, healthy]| engine / healthy > threshold)
 }
 
 /// How unlike two paces are, as a logarithm of time: at the measured ratios, and at the nearest ends of their intervals.
@@ -95,20 +99,22 @@ impl Pace {
         self.distance(other).is_some_and(|distance| distance.least <= 2.0 * ALIKE)
     }
 
-    /// How unlike another pace this one is: the root mean square of the differences of the logarithms.
+    /// How unlike another pace this one is: the root mean square of the differences of the logarithms, in which a timing
+    /// counts the less the less is known of it.
     fn distance(&self, other: &Self) -> Option<Unlikeness> {
         let logs = |ratio: &Estimate| (ratio.point.ln(), (ratio.high.ln() - ratio.low.ln()) / 2.0);
-        let both: Vec<(f64, f64)> = self
-            .ratios
-            .iter()
-            .filter_map(|(timing, ratio)| {
-                let ((own, error), (others, their_error)) = (logs(ratio), logs(other.ratios.get(timing)?));
-                let apart = (own - others).abs();
-                Some((apart.powi(2), (apart - error.hypot(their_error)).max(0.0).powi(2)))
-            })
-            .collect();
-        let mean = |pick: fn(&(f64, f64)) -> f64| crate::stats::mean(&both.iter().map(pick).collect::<Vec<_>>());
-        Some(Unlikeness { point: mean(|both| both.0)?.sqrt(), least: mean(|both| both.1)?.sqrt() })
+        let (mut weights, mut point, mut least) = (0.0, 0.0, 0.0);
+        for (timing, ratio) in &self.ratios {
+            let Some(other) = other.ratios.get(timing) else { continue };
+            let ((own, own_error), (others, others_error)) = (logs(ratio), logs(other));
+            let (apart, error) = ((own - others).abs(), own_error.hypot(others_error));
+            let weight = 1.0 / (error * error + ALIKE * ALIKE);
+            weights += weight;
+            point += weight * apart.powi(2);
+            least += weight * (apart - error).max(0.0).powi(2);
+        }
+        let root = |sum: f64| (sum / weights).sqrt();
+        (weights > 0.0).then(|| Unlikeness { point: root(point), least: root(least) })
     }
 
     fn words(&self) -> String {
@@ -241,6 +247,25 @@ mod tests {
             }
         }
         rows
+    }
+
+    fn unsteady(slow: f64, noise: f64) -> Pace {
+        let mut rows = timings(slow, 1.0);
+        let arms = rows.iter_mut().filter(|row| row.repeat == 0);
+        arms.for_each(|row| row.value *= if row.document % 2 == 0 { 1.0 + noise } else { 1.0 - noise });
+        pace(&rows)
+    }
+
+    #[test]
+    fn a_noisy_clock_refuses_no_name_and_a_steady_one_does() {
+        let fault = crate::faults::AnyFault::named("host_sync").unwrap();
+        let known = [(Candidate { name: "host_sync".to_owned(), fault }, pace(&timings(2.0, 1.0)))];
+        let names = |deployed: Pace| -> Vec<String> {
+            let unknown = slow(&deployed, &Signature::default()).unwrap();
+            named_by_pace(unknown, &closest(&deployed, &known)).into_iter().map(|one| one.name).collect()
+        };
+        assert_eq!(names(unsteady(2.4, 0.3)), ["host_sync"], "2.4 times, give or take 0.7");
+        assert_eq!(names(unsteady(2.4, 0.01)), ["unknown (latency)", "host_sync"]);
     }
 
     #[test]
