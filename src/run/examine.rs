@@ -56,10 +56,11 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Below the trained length, and just beyond it, where tables end.
+    /// Twice below the trained length, where what grows with the cache shows already, and just beyond it, where tables end.
     #[must_use]
     pub fn usual(trained: Tokens) -> Self {
-        let lengths = vec![Tokens((trained.0 / 8).max(1)), Tokens(trained.0 + trained.0 / 16)];
+        let below = [8, 2].map(|part| Tokens((trained.0 / part).max(1)));
+        let lengths = below.into_iter().chain([Tokens(trained.0 + trained.0 / 16)]).collect();
         Self { lengths, decoded: 12, blocks: 6 }
     }
 
