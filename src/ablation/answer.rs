@@ -116,7 +116,11 @@ fn blamed(evidence: &Evidence, cause: &Cause) -> String {
         Axis::Interaction => {
             format!("method and factor are to blame together, only changing both (to {}){removes}", to("another cell"))
         }
-        Axis::Condition => format!("the implementation is to blame: {}", cause.name),
+        Axis::Condition if cause.repair.is_some() => {
+            // What removes the damage is the fault's repair, never the fault.
+            format!("the implementation is to blame, repairing {}", cause.name)
+        }
+        Axis::Condition => format!("the implementation is to blame ({})", cause.name),
         Axis::None | Axis::Undecided => undecided(cause),
     }
 }

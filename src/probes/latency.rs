@@ -10,40 +10,43 @@ use crate::scenario::Sizes;
 use crate::subject::{Stopwatch, Subject, SubjectError};
 use crate::units::{Seconds, Tokens};
 
-/// Two rounds of both at every length, without a control: enough to see whether more is worth its time.
+/// One round at every length: the deployed model, the reference, and the reference once more where a control is asked for.
 ///
-/// Repeat 0 of a reading is the deployed model's, repeat 1 the reference's.
+/// The repeat of a reading is its arm ([`arms`]), its document the round; every other round runs the arms backwards.
 ///
 /// # Errors
 /// [`SubjectError`] when a subject fails.
-pub fn glance(
+pub fn round(
     deployed: &mut dyn Subject,
     reference: &mut dyn Subject,
     tokens: &[u32],
     sizes: &Sizes,
+    (round, control): (u32, bool),
 ) -> Result<Vec<Reading>, SubjectError> {
+    let mut turns = vec![arms::DEPLOYED, arms::REFERENCE];
+    turns.extend(control.then_some(arms::CONTROL));
+    if round % 2 == 1 {
+        turns.reverse();
+    }
+    let next = tokens.get(..sizes.decode_tokens).unwrap_or(tokens);
     let mut readings = Vec::new();
     for &length in &sizes.latency_lengths {
         let prompt = tokens.get(..length.0).unwrap_or(tokens);
-        let next = tokens.get(..sizes.decode_tokens).unwrap_or(tokens);
-        for block in 0..2 {
-            for repeat in 0..2 {
-                let times = if repeat == 0 {
-                    [(Quantity::Prefill, deployed.prefill(prompt)?), (Quantity::Decode, deployed.decode(next)?)]
-                } else {
-                    [(Quantity::Prefill, reference.prefill(prompt)?), (Quantity::Decode, reference.decode(next)?)]
-                };
-                readings.extend(times.map(|(quantity, seconds)| Reading {
-                    quantity,
-                    probe: "latency".to_owned(),
-                    protocol: format!("latency-glance/1 decode={}", next.len()),
-                    document: block,
-                    repeat,
-                    at: Place { length: Some(length.0 as u32), ..Place::default() },
-                    value: seconds.0,
-                    count: if quantity == Quantity::Decode { next.len() as u32 } else { 1 },
-                }));
-            }
+        for &arm in &turns {
+            let both =
+                |subject: &mut dyn Subject| Ok::<_, SubjectError>((subject.prefill(prompt)?, subject.decode(next)?));
+            let (prefill, decode) = if arm == arms::DEPLOYED { both(deployed) } else { both(reference) }?;
+            let times = [(Quantity::Prefill, prefill), (Quantity::Decode, decode)];
+            readings.extend(times.map(|(quantity, seconds)| Reading {
+                quantity,
+                probe: "latency".to_owned(),
+                protocol: format!("latency-round/1 decode={}", next.len()),
+                document: round,
+                repeat: arm,
+                at: Place { length: Some(length.0 as u32), ..Place::default() },
+                value: seconds.0,
+                count: if quantity == Quantity::Decode { next.len() as u32 } else { 1 },
+            }));
         }
     }
     Ok(readings)

@@ -65,6 +65,7 @@ fn blocks(score: &Score) -> Vec<Block> {
         Block::Table(shares(score)),
         Block::Figure("confusion".to_owned()),
     ];
+    blocks.extend(cost(score).map(Block::Text));
     if !score.no_effect.is_empty() {
         blocks.push(Block::Heading("Faults without a measurable effect".to_owned()));
         blocks.push(Block::Text(format!(
@@ -114,6 +115,19 @@ fn shares(score: &Score) -> Table {
             row("Healthy deployments: alarms", score.healthy_pairs, score.intervals.false_alarms, None),
         ],
     }
+}
+
+/// What the score took, in words; nothing where no case was diagnosed.
+fn cost(score: &Score) -> Option<String> {
+    let (mean, longest) = (score.seconds?, score.seconds_longest?);
+    let processor = score.processor_seconds.zip(score.processor_seconds_longest).map_or_else(String::new, |(all, most)| {
+        format!(
+            " Of one processor, which other work on the machine does not stretch, all {} cases took {all:.0} s and the \
+             costliest {most:.0} s, reading the truth and everything that is replayed once for all included.",
+            score.rows.len()
+        )
+    });
+    Some(format!("A diagnosis took {mean:.1} s in the mean and {longest:.1} s at most, by the clock.{processor}"))
 }
 
 fn unseen(found: &Unseen) -> Vec<Block> {

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::ablation::condition::{
@@ -11,9 +12,9 @@ use crate::ablation::condition::{
     signature, slow, suspect,
 };
 use crate::faults::{AnyFault, Fault, Setting, Site};
-use crate::measurement::{Cell, CellId, Quantity, Reading};
+use crate::measurement::{Cell, CellId, Reading};
 use crate::probes::battery::{self, Answers, CHEAP, Family, Inside, Record, Text, Witness};
-use crate::probes::latency::{self, Arms, Order};
+use crate::probes::latency;
 use crate::scenario::Sizes;
 use crate::subject::{Engine, Subject, SubjectError};
 use crate::units::Tokens;
@@ -50,15 +51,16 @@ pub struct Timing {
     pub lengths: Vec<Tokens>,
     /// Tokens decoded in each timing.
     pub decoded: usize,
-    /// Blocks where something may be slow; a glance of two tells whether.
+    /// Rounds where something may be slow; a glance tells whether.
     pub blocks: usize,
 }
 
 impl Timing {
-    /// Below the trained length, and just beyond it, where tables end.
+    /// Twice below the trained length, where what grows with the cache shows already, and just beyond it, where tables end.
     #[must_use]
     pub fn usual(trained: Tokens) -> Self {
-        let lengths = vec![Tokens((trained.0 / 8).max(1)), Tokens(trained.0 + trained.0 / 16)];
+        let below = [8, 2].map(|part| Tokens((trained.0 / part).max(1)));
+        let lengths = below.into_iter().chain([Tokens(trained.0 + trained.0 / 16)]).collect();
         Self { lengths, decoded: 12, blocks: 6 }
     }
 
@@ -88,6 +90,12 @@ pub struct Examination {
     /// How many engines were looked at: the deployment, its healthy replay, and every hypothesis.
     pub cells: usize,
 }
+
+/// The witness of the longest request by itself, which every text is asked.
+const LONGEST: &str = "one_shot";
+
+/// Rounds of timings that tell whether something may be slow.
+const GLANCES: u32 = 2;
 
 /// A cell, the name of a witness, and the number of a text.
 type Asked = (CellId, String, usize);
@@ -131,7 +139,7 @@ impl<'a> Workshop<'a> {
         let tokens = self.texts.get(document).map(Vec::as_slice).unwrap_or_default();
         let all = battery::witnesses(&Text { tokens, trained: self.trained.0, target: self.target.0 });
         // Texts after the first one confirm what it says; the costly requests are asked once.
-        let asked = |witness: &Witness| document == 0 || witness.cost() <= CHEAP || witness.name == "one_shot";
+        let asked = |witness: &Witness| document == 0 || witness.cost() <= CHEAP || witness.name == LONGEST;
         all.into_iter().filter(asked).collect()
     }
 
@@ -145,6 +153,9 @@ impl<'a> Workshop<'a> {
         let mut readings = readings;
         if !signature(&readings).divergent.is_empty() {
             readings.extend(self.look_inside(deployed.as_mut(), deployment)?);
+            if marks(&signature(&readings), &readings).iter().any(|mark| mark.site == Site::Mask) {
+                readings.extend(self.reach(deployed.as_mut(), deployment)?);
+            }
         }
         let able: Vec<Candidate> =
             catalogue.iter().filter(|candidate| candidate.fault.applies(deployment.setting)).cloned().collect();
@@ -166,11 +177,7 @@ impl<'a> Workshop<'a> {
     ///
     /// # Errors
     /// [`SubjectError`] where an engine cannot be made or memory runs out.
-    pub fn observe(
-        &self,
-        subject: &mut dyn Subject,
-        against: &Cell,
-    ) -> Result<(Vec<Record>, Vec<Reading>), SubjectError> {
+    fn observe(&self, subject: &mut dyn Subject, against: &Cell) -> Result<(Vec<Record>, Vec<Reading>), SubjectError> {
         let (mut records, mut readings) = (Vec::new(), Vec::new());
         for document in 0..self.texts.len() {
             let compare =
@@ -189,6 +196,30 @@ impl<'a> Workshop<'a> {
         Ok((records, readings))
     }
 
+    /// Rows that tell whether a subject answers otherwise than a cell of the replay, and from where on: those of the longest
+    /// request by itself where it differs, else those of every one.
+    ///
+    /// # Errors
+    /// [`SubjectError`] where an engine cannot be made or memory runs out.
+    pub fn effect(&self, subject: &mut dyn Subject, against: &Cell) -> Result<Vec<Reading>, SubjectError> {
+        let mut readings = Vec::new();
+        for document in 0..self.texts.len() {
+            let all = self.witnesses(document);
+            let (long, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|witness| witness.name == LONGEST);
+            for witness in long.into_iter().chain(others) {
+                let own = battery::record(subject, std::slice::from_ref(&witness))?;
+                let theirs = self.answer(against, &witness, document)?.map(|answers| (*answers).clone());
+                let rows =
+                    battery::divergences(&own, &vec![(witness.clone(), theirs)], self.trained.0, document as u32);
+                readings.extend(rows);
+                if witness.name == LONGEST && !signature(&readings).divergent.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(readings)
+    }
+
     /// The pace of a subject beside the healthy replay; nothing where this workshop times nothing.
     ///
     /// # Errors
@@ -199,8 +230,14 @@ impl<'a> Workshop<'a> {
         declared: &Cell,
     ) -> Result<Option<(Pace, Vec<Reading>)>, SubjectError> {
         let Some(timing) = &self.timing else { return Ok(None) };
-        let glance = self.glance(subject, declared, timing)?;
-        let rows = if may_be_slow(&glance) { self.timed(subject, declared, timing)? } else { glance };
+        let mut rows = Vec::new();
+        for glance in 0..GLANCES {
+            rows.extend(self.timed(subject, declared, (timing, glance..glance + 1), false)?);
+            if !may_be_slow(&rows) {
+                return Ok(Some((pace(&rows), rows)));
+            }
+        }
+        let rows = self.timed(subject, declared, (timing, 0..timing.blocks as u32), true)?;
         Ok(Some((pace(&rows), rows)))
     }
 
@@ -221,11 +258,15 @@ impl<'a> Workshop<'a> {
             self.insides.borrow_mut().insert(id, Rc::clone(&healthy));
             healthy
         };
-        let mut readings = battery::inside(deployed, trained, target)?.readings(&healthy);
-        let mut subject = self.replay.subject(deployment.declared)?;
+        Ok(battery::inside(deployed, trained, target)?.readings(&healthy))
+    }
+
+    /// Which tokens are seen: where nothing else is left to blame, outputs say how far.
+    fn reach(&self, deployed: &mut dyn Subject, deployment: &Deployment<'_>) -> Result<Vec<Reading>, SubjectError> {
+        let mut healthy = self.replay.subject(deployment.declared)?;
         let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
-        readings.extend(battery::reach(deployed, subject.as_mut(), &Text { tokens, trained, target }, 0)?);
-        Ok(readings)
+        let text = Text { tokens, trained: self.trained.0, target: self.target.0 };
+        battery::reach(deployed, healthy.as_mut(), &text, 0)
     }
 
     /// The answers of a cell of the replay over a document, with or without those to the costly equivalent requests.
@@ -340,7 +381,8 @@ impl<'a> Workshop<'a> {
             if Trial::of(one.candidates.clone(), &one.readings, signature).exact {
                 let faults = one.candidates.iter().map(|candidate| candidate.fault.clone()).collect();
                 let mut subject = self.replay.subject(&deployment.declared.hypothesis(faults))?;
-                one.readings.extend(self.timed(subject.as_mut(), deployment.declared, timing)?);
+                let rounds = (timing, 0..timing.blocks as u32);
+                one.readings.extend(self.timed(subject.as_mut(), deployment.declared, rounds, false)?);
                 break;
             }
         }
@@ -358,7 +400,8 @@ impl<'a> Workshop<'a> {
                 readings
             } else {
                 let mut subject = self.replay.subject(&cell)?;
-                let readings = self.timed(subject.as_mut(), deployment.declared, timing)?;
+                let rounds = (timing, 0..timing.blocks as u32);
+                let readings = self.timed(subject.as_mut(), deployment.declared, rounds, false)?;
                 self.paces.borrow_mut().insert(cell.id(), readings.clone());
                 readings
             };
@@ -367,26 +410,22 @@ impl<'a> Workshop<'a> {
         Ok(replayed)
     }
 
-    /// Two rounds of both engines, without a control.
-    fn glance(
+    /// Rounds of timings of a subject and the healthy replay, with the latter twice where a control is asked for.
+    fn timed(
         &self,
         subject: &mut dyn Subject,
         declared: &Cell,
-        timing: &Timing,
+        (timing, rounds): (&Timing, Range<u32>),
+        control: bool,
     ) -> Result<Vec<Reading>, SubjectError> {
         let mut healthy = self.replay.subject(declared)?;
         let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
+        let sizes = timing.sizes();
         subject.restart();
-        latency::glance(subject, healthy.as_mut(), tokens, &timing.sizes())
-    }
-
-    fn timed(&self, subject: &mut dyn Subject, declared: &Cell, timing: &Timing) -> Result<Vec<Reading>, SubjectError> {
-        let mut healthy = self.replay.subject(declared)?;
-        let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
-        subject.restart();
-        let mut arms =
-            Arms { deployed: subject, reference: healthy.as_mut(), without_positions: None, stopwatch: None };
-        let rows = latency::measure(&mut arms, tokens, &timing.sizes(), Order::Forward, || {})?;
-        Ok(rows.into_iter().filter(|row| matches!(row.quantity, Quantity::Prefill | Quantity::Decode)).collect())
+        let mut rows = Vec::new();
+        for round in rounds {
+            rows.extend(latency::round(subject, healthy.as_mut(), tokens, &sizes, (round, control))?);
+        }
+        Ok(rows)
     }
 }

@@ -100,8 +100,12 @@ pub fn score(request: &Request, catalogue: &[Candidate], load: Load<'_>, notify:
             let (Some(model), Some(room)) = (models.get(bench.checkpoint), rooms.get(bench.checkpoint)) else {
                 continue;
             };
-            let row = diagnose(case, bench, model, room, catalogue)
+            let begun = processor_seconds();
+            let mut row = diagnose(case, bench, model, room, catalogue)
                 .with_context(|| format!("cannot diagnose `{}` in {}", case.name(), bench.declared.label()))?;
+            if let (Some(row), Some(begun), 1) = (&mut row, begun, request.threads) {
+                row.processor_seconds = processor_seconds().map(|now| now - begun);
+            }
             store.save(&key(case), row.as_ref())?;
             notify(&format!("{} ({}): {}", key(case), bench.declared.label(), said(row.as_ref())));
             done.lock().unwrap_or_else(PoisonError::into_inner).insert(key(case), row);
@@ -261,11 +265,14 @@ fn diagnose(
 ) -> anyhow::Result<Option<Row>> {
     let opaque = Opaque { replay: model.engine.as_ref(), faults: case.faults.clone() };
     let Some(truth) = truth(case, bench, &opaque, &room.truth)? else { return Ok(None) };
-    let known: Vec<Candidate> = catalogue
-        .iter()
-        .filter(|candidate| case.kind != Kind::Unseen || !case.faults.contains(&candidate.fault))
-        .cloned()
-        .collect();
+    // Who has never heard of a fault has not heard of its doubles either.
+    let mut hidden: Vec<String> = Vec::new();
+    if case.kind == Kind::Unseen {
+        hidden = same(&bench.setting, case);
+        hidden.extend(case.faults.iter().map(|fault| fault.name().to_owned()));
+    }
+    let is_known = |candidate: &&Candidate| hidden.iter().all(|name| name != candidate.fault.name());
+    let known: Vec<Candidate> = catalogue.iter().filter(is_known).cloned().collect();
     let own = (case.kind == Kind::Healthy).then(|| workshop(model, 1, OWN + case.repeat as u64)).transpose()?;
     let clock = Instant::now();
     let deployment = Deployment { engine: &opaque, declared: &bench.cell, setting: &bench.setting };
@@ -276,7 +283,14 @@ fn diagnose(
         top: found.suspicions.iter().take(KEPT).map(named).collect(),
         cells: found.cells,
         seconds: clock.elapsed().as_secs_f64(),
+        processor_seconds: None,
     }))
+}
+
+/// Seconds that a processor has worked for this thread; nothing where the system does not tell.
+fn processor_seconds() -> Option<f64> {
+    let told = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(told.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
 }
 
 fn named(suspicion: &Suspicion) -> Named {
@@ -304,34 +318,39 @@ fn truth(case: &Case, bench: &Bench, opaque: &Opaque<'_>, workshop: &Workshop<'_
         onset: None,
         development: case.faults.iter().all(Fault::is_development),
     };
-    if matches!(case.kind, Kind::Healthy | Kind::Control) {
+    if case.kind == Kind::Healthy {
         return Ok(Some(truth));
     }
     let mut subject = opaque.subject(&bench.cell)?;
-    let (_, readings) = workshop.observe(subject.as_mut(), &bench.cell)?;
-    let mut found: Signature = signature(&readings);
-    let mut effect = !found.divergent.is_empty();
-    if case.faults.iter().any(|fault| fault.site() == Site::Latency) {
-        let late = workshop.pace(subject.as_mut(), &bench.cell)?.and_then(|(pace, _)| slow(&pace, &found));
-        if let (Some(late), false) = (&late, effect) {
-            (found.shape, found.onset) = (late.shape.clone(), late.onset);
+    if case.kind == Kind::Control {
+        // A look-alike is healthy in its answers; where it takes longer, a diagnosis that says so is right.
+        let paced = workshop.pace(subject.as_mut(), &bench.cell)?;
+        if let Some(late) = paced.and_then(|(pace, _)| slow(&pace, &Signature::default())) {
+            truth.axis = Axis::Condition;
+            truth.places = vec![Site::Latency];
+            (truth.shape, truth.onset) = (late.shape, late.onset);
         }
-        if case.kind == Kind::Pair && late.is_none() {
-            return Ok(None);
-        }
-        effect |= late.is_some();
-    } else if case.kind == Kind::Pair {
-        // A pair that answers as one of its faults does, or as a healthy engine, is no pair.
-        for fault in &case.faults {
+        return Ok(Some(truth));
+    }
+    let mut found = signature(&workshop.effect(subject.as_mut(), &bench.cell)?);
+    let answers = !found.divergent.is_empty();
+    let slowing = case.faults.iter().find(|fault| fault.site() == Site::Latency);
+    let late = slowing.map(|fault| slowness(fault, bench, opaque, workshop)).transpose()?.flatten();
+    if let (Some(late), false) = (&late, answers) {
+        (found.shape, found.onset) = (late.shape.clone(), late.onset);
+    }
+    if case.kind == Kind::Pair {
+        // A pair of which one fault alone does nothing, or does all that both do, is no pair.
+        let mut both = if slowing.is_some() { answers && late.is_some() } else { answers };
+        for fault in case.faults.iter().filter(|_| slowing.is_none()) {
             let single = bench.cell.hypothesis(vec![fault.clone()]);
-            let (_, readings) = workshop.observe(subject.as_mut(), &single)?;
-            effect &= !signature(&readings).divergent.is_empty();
+            both &= !signature(&workshop.effect(subject.as_mut(), &single)?).divergent.is_empty();
         }
-        if !effect {
+        if !both {
             return Ok(None);
         }
     }
-    if effect {
+    if answers || late.is_some() {
         truth.axis = Axis::Condition;
         truth.shape = found.shape;
         truth.onset = found.onset;
@@ -339,11 +358,25 @@ fn truth(case: &Case, bench: &Bench, opaque: &Opaque<'_>, workshop: &Workshop<'_
     Ok(Some(truth))
 }
 
-/// The hash of all that decides a row.
+/// What a fault that is a matter of time does by itself; nothing where it slows nothing.
+fn slowness(
+    fault: &AnyFault,
+    bench: &Bench,
+    opaque: &Opaque<'_>,
+    workshop: &Workshop<'_>,
+) -> anyhow::Result<Option<Suspicion>> {
+    let alone = Opaque { replay: opaque.replay, faults: vec![fault.clone()] };
+    let mut subject = alone.subject(&bench.cell)?;
+    let paced = workshop.pace(subject.as_mut(), &bench.cell)?;
+    Ok(paced.and_then(|(pace, _)| slow(&pace, &Signature::default())))
+}
+
+/// The hash of all that decides a row, the program itself first: what another build has reasoned is reasoned again.
 fn identity(request: &Request, catalogue: &[Candidate]) -> anyhow::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let engine = format!("gyro {} {} {} threads", env!("CARGO_PKG_VERSION"), request.device, request.threads);
-    hasher.update(engine.as_bytes());
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    hasher.update_reader(fs::File::open(&program).with_context(|| format!("cannot read {}", program.display()))?)?;
+    hasher.update(format!("{} {} threads", request.device, request.threads).as_bytes());
     for candidate in catalogue {
         hasher.update(candidate.name.as_bytes()).update(candidate.fault.label().as_bytes());
     }

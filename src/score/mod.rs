@@ -88,6 +88,10 @@ pub struct Row {
     pub cells: usize,
     /// Seconds that the diagnosis took; replays of the same declared method on the same texts are shared between cases.
     pub seconds: f64,
+    /// Seconds of one processor that the whole case took, reading its truth included: what a busy machine does not
+    /// stretch. Absent where the system does not tell, or several threads shared the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor_seconds: Option<f64>,
 }
 
 impl Row {
@@ -102,6 +106,14 @@ impl Row {
     #[must_use]
     pub fn alarms(&self) -> bool {
         self.top.first().is_some_and(|named| named.axis != Axis::None)
+    }
+
+    /// Whether it says that something is wrong which is not: time that a healthy look-alike measurably takes is no false alarm.
+    #[must_use]
+    pub fn is_flagged(&self) -> bool {
+        let is_true =
+            self.truth.axis == Axis::Condition && self.place().is_some_and(|place| self.truth.places.contains(&place));
+        self.alarms() && !is_true
     }
 
     /// Whether it says that something is wrong and not where.

@@ -52,6 +52,10 @@ pub struct Score {
     pub seconds: Option<f64>,
     /// Seconds of the longest.
     pub seconds_longest: Option<f64>,
+    /// Seconds of one processor that all cases took together; absent where one of them does not tell.
+    pub processor_seconds: Option<f64>,
+    /// The same of the costliest case.
+    pub processor_seconds_longest: Option<f64>,
     /// Every diagnosed deployment.
     pub rows: Vec<Row>,
 }
@@ -154,6 +158,7 @@ pub fn tally(rows: Vec<Row>) -> Score {
     };
     let names = |rows: Vec<&Row>| rows.into_iter().map(|row| row.fault.clone()).collect::<Vec<_>>();
     let seconds: Vec<f64> = rows.iter().map(|row| row.seconds).collect();
+    let processor: Option<Vec<f64>> = rows.iter().map(|row| row.processor_seconds).collect();
     let score = Score {
         schema: SCHEMA,
         faults: singles.len(),
@@ -164,7 +169,7 @@ pub fn tally(rows: Vec<Row>) -> Score {
         healthy_pairs: healthy.len(),
         false_alarms: healthy.iter().filter(|row| row.alarms()).count(),
         negative_controls: controls.len(),
-        negative_controls_flagged: controls.iter().filter(|row| row.alarms()).count(),
+        negative_controls_flagged: controls.iter().filter(|row| row.is_flagged()).count(),
         abstentions: rows.iter().filter(|row| row.abstains()).count(),
         no_effect_flagged: names(silent.iter().copied().filter(|row| row.alarms()).collect()),
         no_effect: names(silent),
@@ -175,6 +180,8 @@ pub fn tally(rows: Vec<Row>) -> Score {
         cells: mean(&rows.iter().map(|row| row.cells as f64).collect::<Vec<_>>()),
         seconds: mean(&seconds),
         seconds_longest: seconds.iter().copied().reduce(f64::max),
+        processor_seconds: processor.as_ref().map(|seconds| seconds.iter().sum()),
+        processor_seconds_longest: processor.and_then(|seconds| seconds.into_iter().reduce(f64::max)),
         rows: Vec::new(),
     };
     Score { rows, ..score }
@@ -256,6 +263,7 @@ mod tests {
             top: said.iter().map(condition).collect(),
             cells: 4,
             seconds: 2.0,
+            processor_seconds: None,
         }
     }
 
@@ -282,6 +290,18 @@ mod tests {
         assert_eq!(score.unseen.unwrap().all_right.unwrap().point, 1.0);
         let sum: usize = score.confusion.counts.iter().flatten().sum();
         assert_eq!(sum, 6, "singles, healthy ones and controls");
+    }
+
+    #[test]
+    fn a_look_alike_that_takes_time_is_flagged_for_its_answers_alone() {
+        let slow = |place: Site| {
+            let mut row = row(Kind::Control, "x", Axis::Condition, &["y"], true);
+            row.truth.places = vec![Site::Latency];
+            row.top[0].place = Some(place);
+            row
+        };
+        assert_eq!(tally(vec![slow(Site::Latency)]).negative_controls_flagged, 0);
+        assert_eq!(tally(vec![slow(Site::Cache)]).negative_controls_flagged, 1);
     }
 
     #[test]

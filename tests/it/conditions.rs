@@ -252,6 +252,7 @@ fn row(name: &str, found: &Examination) -> Row {
             .collect(),
         cells: found.cells,
         seconds: 1.0,
+        processor_seconds: None,
     }
 }
 
@@ -338,6 +339,8 @@ fn a_fault_under_a_good_method_is_the_only_cause() {
     assert!((cause.shapley["condition"] - 1.0).abs() < 1e-9);
     assert_eq!(findings.causes.iter().filter(|cause| cause.question == Question::LongRange).count(), 1);
     assert_eq!(findings.deviations[0].name, "table_clamps");
+    let words = "the implementation is to blame, repairing table_clamps removes";
+    assert!(findings.answer.contains(words), "the repair mends, not the fault: {}", findings.answer);
     assert!(findings.answer.contains("Repair the engine: table_clamps (table)"), "{}", findings.answer);
 }
 

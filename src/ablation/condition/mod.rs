@@ -14,7 +14,7 @@ use super::words;
 use crate::measurement::{Quantity, Reading};
 
 pub use marks::{Mark, marks};
-pub use pace::{Pace, closest, may_be_slow, named_by_pace, pace, slow, with_pace};
+pub use pace::{Pace, Unlikeness, closest, may_be_slow, named_by_pace, pace, slow, with_pace};
 pub use parameters::refined;
 pub use ranking::{Suspicion, rank};
 pub use search::{Ask, Candidate, Distance, Search, Trial, catalogue, distance};

@@ -60,9 +60,13 @@ pub fn pace(readings: &[Reading]) -> Pace {
     pace
 }
 
-/// Whether anything may be slow, so that more blocks are worth their time: the shortest times of two engines differ.
+/// One round of timings hides a slow engine no better than this: below it, none is looked for.
+const GLIMPSE: f64 = 1.1;
+
+/// Whether anything may be slow, so that more rounds are worth their time: the shortest times of two engines differ.
 #[must_use]
 pub fn may_be_slow(readings: &[Reading]) -> bool {
+    let threshold = if readings.iter().any(|reading| reading.document > 0) { SLOW } else { GLIMPSE };
     let mut least: BTreeMap<(Quantity, u32), [f64; 2]> = BTreeMap::new();
     for reading in readings {
         let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
@@ -73,7 +77,14 @@ pub fn may_be_slow(readings: &[Reading]) -> bool {
             *time = time.min(reading.value);
         }
     }
-    least.values().any(|[engine, healthy]| engine / healthy > SLOW)
+    least.values().any(|[engine, healthy]| engine / healthy > threshold)
+}
+
+/// How unlike two paces are, as a logarithm of time: at the measured ratios, and at the nearest ends of their intervals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unlikeness {
+    point: f64,
+    least: f64,
 }
 
 impl Pace {
@@ -85,17 +96,25 @@ impl Pace {
     /// Whether another engine is about as slow.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        self.distance(other).is_some_and(|distance| distance <= 2.0 * ALIKE)
+        self.distance(other).is_some_and(|distance| distance.least <= 2.0 * ALIKE)
     }
 
-    /// How unlike another pace this one is: the root mean square of the differences of the logarithms.
-    fn distance(&self, other: &Self) -> Option<f64> {
-        let squares: Vec<f64> = self
-            .ratios
-            .iter()
-            .filter_map(|(timing, ratio)| Some((ratio.point.ln() - other.ratios.get(timing)?.point.ln()).powi(2)))
-            .collect();
-        crate::stats::mean(&squares).map(f64::sqrt)
+    /// How unlike another pace this one is: the root mean square of the differences of the logarithms, in which a timing
+    /// counts the less the less is known of it.
+    fn distance(&self, other: &Self) -> Option<Unlikeness> {
+        let logs = |ratio: &Estimate| (ratio.point.ln(), (ratio.high.ln() - ratio.low.ln()) / 2.0);
+        let (mut weights, mut point, mut least) = (0.0, 0.0, 0.0);
+        for (timing, ratio) in &self.ratios {
+            let Some(other) = other.ratios.get(timing) else { continue };
+            let ((own, own_error), (others, others_error)) = (logs(ratio), logs(other));
+            let (apart, error) = ((own - others).abs(), own_error.hypot(others_error));
+            let weight = 1.0 / (error * error + ALIKE * ALIKE);
+            weights += weight;
+            point += weight * apart.powi(2);
+            least += weight * (apart - error).max(0.0).powi(2);
+        }
+        let root = |sum: f64| (sum / weights).sqrt();
+        (weights > 0.0).then(|| Unlikeness { point: root(point), least: root(least) })
     }
 
     fn words(&self) -> String {
@@ -146,24 +165,25 @@ const APART: f64 = 0.05;
 /// The suspicion of a slow deployment under the names of the candidates that are as slow, the closest first; under its
 /// place alone where none is.
 #[must_use]
-pub fn named_by_pace(unknown: Suspicion, near: &[(&Candidate, f64)]) -> Vec<Suspicion> {
-    let Some((_, least)) = near.first() else { return vec![unknown] };
+pub fn named_by_pace(unknown: Suspicion, near: &[(&Candidate, Unlikeness)]) -> Vec<Suspicion> {
+    let Some((_, nearest)) = near.first() else { return vec![unknown] };
     let mut named: Vec<Suspicion> = near
         .iter()
-        .filter(|(_, distance)| *distance <= ALIKE.max(*least + APART))
+        .filter(|(_, distance)| distance.point <= ALIKE.max(nearest.point + APART))
         .take(MOST_NAMED)
         .map(|(candidate, distance)| {
             let mut suspicion = Suspicion { name: candidate.name.clone(), ..unknown.clone() };
-            suspicion.exact = *distance <= ALIKE;
+            suspicion.exact = distance.least <= ALIKE;
             suspicion.evidence.push(format!(
-                "a replay with {} is as slow at every length, within {} % of the time",
+                "a replay with {} is as slow at every length, within {} % of the time ({} % beyond what the intervals leave open)",
                 candidate.name,
-                number(100.0 * (distance.exp() - 1.0))
+                number(100.0 * (distance.point.exp() - 1.0)),
+                number(100.0 * (distance.least.exp() - 1.0))
             ));
             suspicion
         })
         .collect();
-    if *least > ALIKE {
+    if nearest.least > ALIKE {
         named.insert(0, unknown);
     }
     named
@@ -195,13 +215,13 @@ const MOST_NAMED: usize = 3;
 
 /// The candidates by how alike their pace is to the deployment's, the closest first, each with its distance.
 #[must_use]
-pub fn closest<'a>(deployed: &Pace, candidates: &'a [(Candidate, Pace)]) -> Vec<(&'a Candidate, f64)> {
-    let mut near: Vec<(&Candidate, f64)> = candidates
+pub fn closest<'a>(deployed: &Pace, candidates: &'a [(Candidate, Pace)]) -> Vec<(&'a Candidate, Unlikeness)> {
+    let mut near: Vec<(&Candidate, Unlikeness)> = candidates
         .iter()
         .filter(|(candidate, _)| candidate.fault.site() == Site::Latency)
         .filter_map(|(candidate, pace)| Some((candidate, deployed.distance(pace)?)))
         .collect();
-    near.sort_by(|a, b| a.1.total_cmp(&b.1));
+    near.sort_by(|a, b| a.1.point.total_cmp(&b.1.point));
     near
 }
 
@@ -227,6 +247,25 @@ mod tests {
             }
         }
         rows
+    }
+
+    fn unsteady(slow: f64, noise: f64) -> Pace {
+        let mut rows = timings(slow, 1.0);
+        let arms = rows.iter_mut().filter(|row| row.repeat == 0);
+        arms.for_each(|row| row.value *= if row.document % 2 == 0 { 1.0 + noise } else { 1.0 - noise });
+        pace(&rows)
+    }
+
+    #[test]
+    fn a_noisy_clock_refuses_no_name_and_a_steady_one_does() {
+        let fault = crate::faults::AnyFault::named("host_sync").unwrap();
+        let known = [(Candidate { name: "host_sync".to_owned(), fault }, pace(&timings(2.0, 1.0)))];
+        let names = |deployed: Pace| -> Vec<String> {
+            let unknown = slow(&deployed, &Signature::default()).unwrap();
+            named_by_pace(unknown, &closest(&deployed, &known)).into_iter().map(|one| one.name).collect()
+        };
+        assert_eq!(names(unsteady(2.4, 0.3)), ["host_sync"], "2.4 times, give or take 0.7");
+        assert_eq!(names(unsteady(2.4, 0.01)), ["unknown (latency)", "host_sync"]);
     }
 
     #[test]

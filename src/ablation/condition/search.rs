@@ -150,7 +150,8 @@ impl Search<'_> {
         if trials.iter().any(|trial| trial.exact) {
             return Ok(trials);
         }
-        for pair in self.pairs(&trials, &telling) {
+        let healthy = Self::healthy(&telling, ask)?;
+        for pair in self.pairs(&trials, &telling, &healthy) {
             let trial = self.try_out(pair, &telling, false, ask)?;
             let found = trial.exact;
             trials.push(trial);
@@ -229,17 +230,32 @@ impl Search<'_> {
         Ok(trial)
     }
 
+    /// How far the replay without any fault is from the deployment on the witnesses that tell.
+    fn healthy<E>(telling: &[&str], ask: Ask<'_, E>) -> Result<BTreeMap<String, f64>, E> {
+        let mut healthy = BTreeMap::new();
+        for witness in telling {
+            healthy.extend(ask(&[], witness)?.map(|distance| ((*witness).to_owned(), distance.mean)));
+        }
+        Ok(healthy)
+    }
+
     /// Pairs worth trying, likeliest first.
     ///
     /// Where only one of two faults acts on some request, it agrees there by itself: such singles lead, the others follow.
-    fn pairs(&self, trials: &[Trial], telling: &[&str]) -> Vec<Vec<Candidate>> {
+    /// Two that both leave a request as the healthy replay answers it, and the deployment does not, come last.
+    fn pairs(&self, trials: &[Trial], telling: &[&str], healthy: &BTreeMap<String, f64>) -> Vec<Vec<Candidate>> {
         let singles: Vec<(&Candidate, &Trial)> = trials
             .iter()
             .filter_map(|trial| Some((trial.candidates.first()?, trial)))
             .filter(|(candidate, _)| self.catalogue.contains(candidate))
             .collect();
         let alone = |trial: &Trial| telling.iter().filter(|witness| trial.agrees(witness)).count();
-        let mut ranked: Vec<(u8, i64, usize, usize)> = Vec::new();
+        // Answers are those of the healthy replay, bit for bit, where a fault does not act.
+        let acts = |trial: &Trial, witness: &str| {
+            let both = trial.distances.get(witness).map(|distance| distance.mean).zip(healthy.get(witness));
+            both.is_none_or(|(own, healthy)| !own.is_finite() || (own - healthy).abs() > f64::EPSILON * healthy)
+        };
+        let mut ranked: Vec<(bool, u8, i64, usize, usize)> = Vec::new();
         for (i, (a, one)) in singles.iter().enumerate() {
             for (j, (b, other)) in singles.iter().enumerate().skip(i + 1) {
                 let anchored = alone(one) + alone(other) > 0;
@@ -254,11 +270,12 @@ impl Search<'_> {
                 };
                 // Of equals, those that explain more by themselves come first.
                 let explained = one.explained(self.signature) + other.explained(self.signature);
-                ranked.push((rank, (-1e6 * explained) as i64, i, j));
+                let idle = telling.iter().any(|witness| !acts(one, witness) && !acts(other, witness));
+                ranked.push((idle, rank, (-1e6 * explained) as i64, i, j));
             }
         }
         ranked.sort_unstable();
         let candidate = |index: usize| singles.get(index).map(|(candidate, _)| (*candidate).clone());
-        ranked.into_iter().filter_map(|(_, _, i, j)| Some(vec![candidate(i)?, candidate(j)?])).collect()
+        ranked.into_iter().filter_map(|(_, _, _, i, j)| Some(vec![candidate(i)?, candidate(j)?])).collect()
     }
 }

@@ -21,7 +21,7 @@ impl Check for Reach {
     }
 
     fn summary(&self) -> &'static str {
-        "which outputs move when the first tokens are replaced; measured where the deployment differs"
+        "which outputs move when the first tokens are replaced; measured where nothing else explains a difference"
     }
 }
 
