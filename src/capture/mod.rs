@@ -4,6 +4,7 @@
 mod dialect;
 mod error;
 mod http;
+mod llama_cpp;
 mod prompts;
 mod snippet;
 
@@ -109,7 +110,7 @@ impl<'a> Server<'a> {
         Observation {
             tokens: tokens.to_vec(),
             logprobs,
-            phase: Some(self.dialect.phase()),
+            phase: Some(self.dialect.phase(tokens)),
             batch: Some(batch as u64),
             dtype: self.manner.dtype.clone(),
         }

@@ -33,7 +33,7 @@ use budget::Metered;
 use catalogue::{Group, Groups, Standing};
 use prompts::{Stage, stages, whole};
 
-use crate::observed::Observation;
+use crate::observed::{Observation, Phase};
 use crate::subject::SubjectError;
 use crate::units::Seconds;
 
@@ -136,7 +136,10 @@ impl<'a> Inquiry<'a> {
         let mut agree = self.agreeing(plain)?;
         // What leaves more than the noise may still be a neighbour of what runs.
         if agree.iter().all(|standing| standing.rms > CLOSE * self.found.noise) {
-            let executed = executed.into_iter().chain(self.at_onsets(&heads)).collect();
+            let (executed, vain): (Vec<Group>, Vec<Group>) =
+                executed.into_iter().chain(self.at_onsets(&heads)).partition(|group| !self.fails_without(group));
+            let vain: Vec<Excluded> = vain.iter().map(|group| self.as_declared(group)).collect();
+            self.found.excluded.extend(vain);
             agree.extend(self.agreeing(executed)?);
         }
         match self.choose(agree, &order) {
@@ -144,6 +147,26 @@ impl<'a> Inquiry<'a> {
             None => self.recover(&heads)?,
         }
         Ok(())
+    }
+
+    /// Whether the declared configuration fails where a fault of it cannot show, so that the fault is not the reason.
+    fn fails_without(&self, group: &Group) -> bool {
+        let untouched: Vec<f64> = (self.whole.beginnings.iter().zip(&self.declared_left))
+            .filter(|(beginning, _)| {
+                let request = beginning.request;
+                let decoded = self.observations[request].phase() == Phase::Decode;
+                group.needs_company()
+                    && !group.touches(decoded, prompts::shared(self.observations, request), request == 0)
+            })
+            .flat_map(|(_, left)| left.iter().copied())
+            .collect();
+        agreement::rms(&untouched) > catalogue::AGREES_IN_A_BIN * self.found.noise
+    }
+
+    /// A configuration that leaves what the declared one leaves.
+    fn as_declared(&self, group: &Group) -> Excluded {
+        let Declared { rms, n, .. } = self.found.declared;
+        Excluded { label: group.name().label(), rms, n }
     }
 
     /// The declared configuration under faults whose number the place where it fails suggests.
@@ -185,7 +208,12 @@ impl<'a> Inquiry<'a> {
                 self.found.cut_short = true;
                 break;
             }
-            let there = match Standing::of(&mut self.oracle, group, self.observations, &self.whole) {
+            let known = group.members.contains(self.declared).then(|| self.declared_left.clone());
+            let there = match known {
+                Some(residuals) => Ok(Standing { rms: agreement::rms(&residuals.concat()), residuals, group }),
+                None => Standing::of(&mut self.oracle, group, self.observations, &self.whole),
+            };
+            let there = match there {
                 Ok(there) => there,
                 // The checkpoint refuses it.
                 Err(SubjectError::Engine(_)) => continue,

@@ -27,11 +27,13 @@ impl Inquiry<'_> {
             let short = self.stages_of_a_fit(heads);
             let fitted = fit(&mut self.oracle, self.observations, &short, &configuration, self.found.noise)?;
             let Some(fitted) = fitted else { continue };
+            let cut_short = fitted.cut_short;
+            self.found.cut_short |= cut_short;
             let explains_all = short.last().is_some_and(|stage| stage.length == fitted.length);
             if best.as_ref().is_none_or(|best| (best.length, -best.rms) < (fitted.length, -fitted.rms)) {
                 best = Some(fitted);
             }
-            if explains_all {
+            if explains_all || cut_short {
                 break;
             }
         }
@@ -44,13 +46,17 @@ impl Inquiry<'_> {
             // A factor that is in no list: the search for exact agreement once more.
             let mut groups = Groups::new(heads, self.observations);
             groups.add(candidate.clone());
+            let healthy = groups.groups.len();
             groups.add_faults(&candidate);
             let order: Vec<Candidate> = groups.groups.iter().map(|group| group.name().clone()).collect();
-            let agree = self.agreeing(groups.groups)?;
-            if let Some(best) = self.choose(agree, &order) {
-                self.take(&best);
-                self.found.recovered = Some(recovered);
-                return Ok(());
+            let faulty = groups.groups.split_off(healthy);
+            for groups in [groups.groups, faulty] {
+                let agree = self.agreeing(groups)?;
+                if let Some(best) = self.choose(agree, &order) {
+                    self.take(&best);
+                    self.found.recovered = Some(recovered);
+                    return Ok(());
+                }
             }
         }
         self.describe_rest(Some(&fitted))?;
@@ -66,7 +72,10 @@ impl Inquiry<'_> {
             return stages.cloned().collect();
         }
         let unknowns = heads.rotary_dim / 2 + 1;
-        stages.map(|stage| prompts::thinned(stage, VALUES_FOR_EACH * unknowns)).collect()
+        let all: Vec<Stage> = stages.map(|stage| prompts::thinned(stage, VALUES_FOR_EACH * unknowns)).collect();
+        // Short beginnings tell so much that the next ones may be four times as long.
+        let last = all.len().saturating_sub(1);
+        all.into_iter().enumerate().filter(|(i, _)| i % 2 == 0 || *i == last).map(|(_, stage)| stage).collect()
     }
 
     /// Where the fit begins: the nearest known configurations, the unscaled model last.
@@ -93,6 +102,11 @@ impl Inquiry<'_> {
                 let configuration = fitted.configuration();
                 let numbers = Hypothesis::Numbers(&configuration);
                 prompts::residuals(&mut self.oracle, numbers, self.observations, &self.whole.beginnings)?
+            }
+            // What the declared configuration leaves is no rest of what was recovered.
+            None if fitted.is_some() => {
+                self.found.cut_short = true;
+                return Ok(());
             }
             None => self.declared_left.clone(),
         };

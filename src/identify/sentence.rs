@@ -44,7 +44,7 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
             };
             format!(
                 "The engine does not run {declared}, but {what}: {} log-probabilities agree with it to {:.1e} nats rms, with \
-                 the declared configuration to {:.2} only.",
+                 the declared configuration to {:.1e} only.",
                 matched.n, matched.rms, found.declared.rms
             )
         }
