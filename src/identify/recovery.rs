@@ -5,13 +5,16 @@ use super::coordinates::Kind;
 use super::fit::{Fitted, fit};
 use super::identification::{Interval, Recovered, Verdict};
 use super::oracle::{Candidate, Configuration, Hypothesis, Oracle};
-use super::{Attention, EXACT, Inquiry, LONGEST, Stage, agreement, anomalies, bins, catalogue::Groups, prompts};
+use super::catalogue::{Groups, Standing};
+use super::{Attention, BETTER, EXACT, Inquiry, LONGEST, Shape, Stage, agreement, anomalies, bins, prompts};
 use crate::positions::{AnyMethod, HeadShape};
 use crate::subject::SubjectError;
 use crate::units::{Stretch, Tokens};
 
 /// So many log-probabilities for each unknown where a replay is dear.
 const VALUES_FOR_EACH: usize = 8;
+/// Rounding behind many tokens is at most so many times that behind a single one.
+const ROUNDING: f64 = 6.0;
 /// So many of the nearest known configurations are tried as starts.
 const STARTS: usize = 3;
 
@@ -50,19 +53,64 @@ impl Inquiry<'_> {
             groups.add_faults(&candidate);
             let order: Vec<Candidate> = groups.groups.iter().map(|group| group.name().clone()).collect();
             let faulty = groups.groups.split_off(healthy);
-            for groups in [groups.groups, faulty] {
-                let agree = self.agreeing(groups)?;
-                if let Some(best) = self.choose(agree, &order) {
-                    self.take(&best);
-                    self.found.recovered = Some(recovered);
-                    return Ok(());
-                }
+            let agree = self.agreeing(groups.groups)?;
+            let mut best = self.choose(agree, &order);
+            if best.is_none() {
+                best = self.within_rounding(&candidate, &fitted, heads)?;
+            }
+            if best.is_none() {
+                let agree = self.agreeing(faulty)?;
+                best = self.choose(agree, &order);
+            }
+            if let Some(best) = best {
+                self.take(&best);
+                self.found.recovered = Some(recovered);
+                return Ok(());
             }
         }
         self.describe_rest(Some(&fitted))?;
         self.found.verdict = Verdict::Other;
         self.found.recovered = Some(recovered);
         Ok(())
+    }
+
+    /// The nearest configuration, where what it leaves is the engine's own rounding: no spectrum leaves less, and all that can
+    /// be said of it is that it grows.
+    ///
+    /// Behind a single token scores are not rounded, so an engine that computes or caches them in 16 bits is noisier later.
+    fn within_rounding(
+        &mut self,
+        candidate: &Candidate,
+        fitted: &Fitted,
+        heads: &HeadShape,
+    ) -> Result<Option<Standing>, SubjectError> {
+        if !self.oracle.affords(2 * self.whole.values()) {
+            return Ok(None);
+        }
+        let mut groups = Groups::new(heads, self.observations);
+        groups.add(self.declared.clone());
+        groups.add(candidate.clone());
+        let Some(group) = groups.groups.into_iter().find(|group| group.members.contains(candidate)) else {
+            return Ok(None);
+        };
+        let standing = Standing::of(&mut self.oracle, group, self.observations, &self.whole)?;
+        let configuration = fitted.configuration();
+        let numbers = Hypothesis::Numbers(&configuration);
+        let recovered = prompts::residuals(&mut self.oracle, numbers, self.observations, &self.whole.beginnings)?;
+        let shapes = anomalies::left(
+            self.observations,
+            &self.whole.beginnings,
+            &standing.residuals,
+            self.found.noise,
+            heads.trained.0,
+        );
+        let rounds = standing.rms <= ROUNDING * self.found.noise
+            && shapes.iter().all(|anomaly| anomaly.shape == Shape::Growing)
+            && agreement::smaller(&recovered.concat(), &standing.residuals.concat()) < BETTER;
+        if rounds {
+            self.found.noise = self.found.noise.max(standing.rms);
+        }
+        Ok(rounds.then_some(standing))
     }
 
     /// Beginnings for a fit: all of them, or, where a replay is dear, some for each unknown.

@@ -44,8 +44,10 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
             };
             format!(
                 "The engine does not run {declared}, but {what}: {} log-probabilities agree with it to {:.1e} nats rms, with \
-                 the declared configuration to {:.1e} only.",
-                matched.n, matched.rms, found.declared.rms
+                 the declared configuration to {} only.",
+                matched.n,
+                matched.rms,
+                nats(found.declared.rms)
             )
         }
         (None, Verdict::Unknown) => unknown(found, declared),
@@ -64,6 +66,11 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
             }
         },
     }
+}
+
+/// A residual in the digits that it deserves.
+fn nats(rms: f64) -> String {
+    if rms < 0.01 { format!("{rms:.1e}") } else { format!("{rms:.2}") }
 }
 
 fn unknown(found: &Identification, declared: &str) -> String {
