@@ -38,6 +38,11 @@ impl Group {
         self.name().faults.iter().any(|fault| matches!(fault.site(), Site::State | Site::Batch | Site::Cache))
     }
 
+    /// Whether it is a fault of the cache, which decoding alone shows.
+    pub(super) fn is_of_the_cache(&self) -> bool {
+        self.name().faults.last().is_some_and(|fault| fault.site() == Site::Cache)
+    }
+
     /// Whether the fault that was put in last shows in a request: one that was decoded, that shared its batch, that came
     /// after another one.
     pub(super) fn touches(&self, decoded: bool, shared: bool, first: bool) -> bool {

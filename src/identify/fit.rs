@@ -213,6 +213,10 @@ impl Problem<'_> {
         let longest = stage.beginnings.iter().map(|beginning| beginning.upto).max().unwrap_or(1) as f64;
         let mut columns = Vec::with_capacity(values.len());
         for (index, kind) in self.coordinates.kinds.iter().enumerate() {
+            if !self.coordinates.shows(*kind, longest as usize) {
+                columns.push(None);
+                continue;
+            }
             // The step of the coordinate, and what the difference is divided by.
             let (step, part) = match kind {
                 Kind::Frequency(_) => {

@@ -203,25 +203,41 @@ impl<'a> Inquiry<'a> {
     fn agreeing_whole(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
         let noise = self.found.noise;
         let mut agree: Vec<Standing> = Vec::new();
+        let decoded = prompts::shortest_decoded(self.observations);
         for (asked, group) in groups.into_iter().enumerate() {
             if asked > 0 && !self.oracle.affords(self.whole.values()) {
                 self.found.cut_short = true;
                 break;
             }
+            // Decoding is dear: a short request says it of most faults of the cache.
+            if let Some(decoded) = decoded.as_ref().filter(|_| group.is_of_the_cache()) {
+                match self.stands(group.clone(), decoded)? {
+                    Some(there) if there.agrees(noise) => {}
+                    Some(there) => {
+                        self.exclude(&there);
+                        continue;
+                    }
+                    None => continue,
+                }
+            }
             let known = group.members.contains(self.declared).then(|| self.declared_left.clone());
             let there = match known {
-                Some(residuals) => Ok(Standing { rms: agreement::rms(&residuals.concat()), residuals, group }),
-                None => Standing::of(&mut self.oracle, group, self.observations, &self.whole),
+                Some(residuals) => Some(Standing { rms: agreement::rms(&residuals.concat()), residuals, group }),
+                None => self.stands(group, &self.whole.clone())?,
             };
-            let there = match there {
-                Ok(there) => there,
-                // The checkpoint refuses it.
-                Err(SubjectError::Engine(_)) => continue,
-                Err(error @ SubjectError::OutOfMemory(_)) => return Err(error),
-            };
+            let Some(there) = there else { continue };
             if there.agrees(noise) && self.is_even(&there) { agree.push(there) } else { self.exclude(&there) }
         }
         Ok(agree)
+    }
+
+    /// What a group leaves of a stage; nothing where the checkpoint refuses it.
+    fn stands(&mut self, group: Group, stage: &Stage) -> Result<Option<Standing>, SubjectError> {
+        match Standing::of(&mut self.oracle, group, self.observations, stage) {
+            Ok(there) => Ok(Some(there)),
+            Err(SubjectError::Engine(_)) => Ok(None),
+            Err(error @ SubjectError::OutOfMemory(_)) => Err(error),
+        }
     }
 
     /// Notes the configuration that agrees.

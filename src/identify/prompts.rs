@@ -123,6 +123,14 @@ pub(super) fn prompts<'a>(observations: &'a [Observation], beginnings: &[Beginni
         .collect()
 }
 
+/// The shortest request that was decoded alone.
+pub(super) fn shortest_decoded(observations: &[Observation]) -> Option<Stage> {
+    let decoded = |&i: &usize| observations[i].phase() == Phase::Decode && !shared(observations, i);
+    let request = (0..observations.len()).filter(decoded).min_by_key(|&i| observations[i].tokens.len())?;
+    let length = observations[request].tokens.len();
+    Some(Stage { length, beginnings: vec![Beginning { request, upto: length }] })
+}
+
 /// Every request as a whole.
 pub(super) fn whole(observations: &[Observation]) -> Stage {
     let beginnings: Vec<Beginning> = observations

@@ -1,17 +1,19 @@
 //! Recovery: where nothing known agrees, the numbers themselves.
 
+use super::catalogue::{Groups, Standing};
 use super::classify::{Logarithm, Nearest, nearest};
 use super::coordinates::Kind;
 use super::fit::{Fitted, fit};
 use super::identification::{Interval, Recovered, Verdict};
 use super::oracle::{Candidate, Configuration, Hypothesis, Oracle};
-use super::catalogue::{Groups, Standing};
 use super::{Attention, BETTER, EXACT, Inquiry, LONGEST, Shape, Stage, agreement, anomalies, bins, prompts};
 use crate::positions::{AnyMethod, HeadShape};
 use crate::subject::SubjectError;
 use crate::units::{Stretch, Tokens};
 
-/// So many log-probabilities for each unknown where a replay is dear.
+/// A fit of so many unknowns is cheap.
+const FEW: usize = 64;
+/// So many log-probabilities for each unknown where a fit is dear.
 const VALUES_FOR_EACH: usize = 8;
 /// Rounding behind many tokens is at most so many times that behind a single one.
 const ROUNDING: f64 = 6.0;
@@ -113,13 +115,14 @@ impl Inquiry<'_> {
         Ok(rounds.then_some(standing))
     }
 
-    /// Beginnings for a fit: all of them, or, where a replay is dear, some for each unknown.
+    /// Beginnings for a fit: all of them, or, where it is dear, some for each unknown.
     fn stages_of_a_fit(&self, heads: &HeadShape) -> Vec<Stage> {
         let stages = self.stages.iter().filter(|stage| stage.length <= LONGEST);
-        if self.oracle.resolution() <= EXACT {
+        let learned = self.oracle.learned().map_or(0, |learned| learned.len());
+        let unknowns = learned.max(heads.rotary_dim / 2 + 1);
+        if self.oracle.resolution() <= EXACT && unknowns <= FEW {
             return stages.cloned().collect();
         }
-        let unknowns = heads.rotary_dim / 2 + 1;
         let all: Vec<Stage> = stages.map(|stage| prompts::thinned(stage, VALUES_FOR_EACH * unknowns)).collect();
         // Short beginnings tell so much that the next ones may be four times as long.
         let last = all.len().saturating_sub(1);

@@ -2,7 +2,7 @@
 
 use super::anomalies::Shape;
 use super::classify::{Attention, Nearest};
-use super::identification::{Identification, Verdict};
+use super::identification::{Identification, Interval, Verdict};
 use super::weights::Weights;
 
 /// One sentence that a person can act on.
@@ -62,9 +62,32 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
                 beyond(found)
             ),
             None => {
-                format!("The engine does not run {declared} ({:.3} nats rms off){}.", found.declared.rms, beyond(found))
+                format!(
+                    "The engine does not run {declared} ({:.3} nats rms off){}{}.",
+                    found.declared.rms,
+                    numbers(found),
+                    beyond(found)
+                )
             }
         },
+    }
+}
+
+/// The recovered numbers of a bias, in words.
+fn numbers(found: &Identification) -> String {
+    let Some(recovered) = &found.recovered else { return String::new() };
+    let mut text = String::new();
+    let known = recovered.values.iter().filter(|value| value.point.is_some()).count();
+    if !recovered.slopes.is_empty() {
+        let slope = |slope: &Interval| slope.point.map_or("not identifiable".to_owned(), |point| format!("{point:.4}"));
+        let slopes: Vec<String> = recovered.slopes.iter().map(slope).collect();
+        text = format!("; its slopes by head are {}", slopes.join(", "));
+    } else if known > 0 {
+        text = format!("; {known} of the {} values of its bias were recovered", recovered.values.len());
+    }
+    match recovered.temperature.and_then(|temperature| temperature.point) {
+        Some(factor) if (factor - 1.0).abs() > 1e-3 => text + &format!("; all scores are multiplied by {factor:.3}"),
+        _ => text,
     }
 }
 
