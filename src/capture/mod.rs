@@ -53,8 +53,13 @@ impl<'a> Server<'a> {
         let timeout = Duration::from_secs_f64(manner.timeout.0);
         let model = match &manner.model {
             Some(name) => name.clone(),
-            None => dialect::first_model(&http::get(endpoint, "/v1/models", timeout)?)
-                .unwrap_or_else(|| "default".to_owned()),
+            None => match http::get(endpoint, "/v1/models", timeout) {
+                Ok(listed) => dialect::first_model(&listed),
+                Err(error @ CaptureError::Connection { .. }) => return Err(error),
+                // Servers of a single model need no name.
+                Err(_) => None,
+            }
+            .unwrap_or_else(|| "default".to_owned()),
         };
         let mut server = Self { endpoint, manner, model, dialect: Dialect::Vllm, last: None };
         let mut refusals = Vec::new();
