@@ -7,30 +7,8 @@ use super::weights::Weights;
 
 /// One sentence that a person can act on.
 pub(super) fn sentence(found: &Identification, declared: &str) -> String {
-    let check = &found.weights;
-    match check.weights {
-        Weights::Other => {
-            return format!(
-                "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
-                 off by {:.2} nats rms (correlation {:.2}, n = {}); it serves another checkpoint, or the tokens are another \
-                 tokenizer's.",
-                check.rms, check.correlation, check.n
-            );
-        }
-        Weights::Close => {
-            return format!(
-                "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
-                 off by {:.3} nats rms (correlation {:.3}, n = {}), as quantised or further trained weights are; record \
-                 from an engine with the checkpoint's own weights.",
-                check.rms, check.correlation, check.n
-            );
-        }
-        Weights::Misplaced => {
-            return "The log-probabilities stand beside the wrong tokens: they fit other requests of the file, or the \
-                    neighbouring tokens, far better than their own; the file was reordered or shifted, record it again."
-                .to_owned();
-        }
-        Weights::Same => {}
+    if let Some(sentence) = other_weights(found) {
+        return sentence;
     }
     match (&found.matched, found.verdict) {
         (Some(matched), Verdict::AsDeclared) => format!(
@@ -70,6 +48,31 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
                 )
             }
         },
+    }
+}
+
+/// The sentence where nothing can be said of positions.
+fn other_weights(found: &Identification) -> Option<String> {
+    let check = &found.weights;
+    match check.weights {
+        Weights::Other => Some(format!(
+            "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
+                 off by {:.2} nats rms (correlation {:.2}, n = {}); it serves another checkpoint, or the tokens are another \
+                 tokenizer's.",
+            check.rms, check.correlation, check.n
+        )),
+        Weights::Close => Some(format!(
+            "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
+                 off by {:.3} nats rms (correlation {:.3}, n = {}), as quantised or further trained weights are; record \
+                 from an engine with the checkpoint's own weights.",
+            check.rms, check.correlation, check.n
+        )),
+        Weights::Misplaced => Some(
+            "The log-probabilities stand beside the wrong tokens: they fit other requests of the file, or the \
+                    neighbouring tokens, far better than their own; the file was reordered or shifted, record it again."
+                .to_owned(),
+        ),
+        Weights::Same => None,
     }
 }
 
