@@ -345,7 +345,7 @@ pub struct Beyond {
 /// The cell to deploy, and why not the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recommendation {
-    /// The method's name.
+    /// The method's name, with the parameters that the scenario gives it.
     pub method: String,
     /// The factor.
     pub factor: f64,
@@ -361,7 +361,7 @@ pub struct Recommendation {
 /// A method that is not recommended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rejected {
-    /// The method's name.
+    /// The method's name, with the parameters that the scenario gives it.
     pub method: String,
     /// Its best factor.
     pub factor: f64,

@@ -108,7 +108,13 @@ pub(super) fn log_ratios(side: Side<'_>, quantity: Quantity) -> Result<Logs, Str
     if *side.deployed == unscaled {
         return Err("it deploys the unscaled model, which has no reference".to_owned());
     }
-    quotient(&side.times(side.deployed, quantity), &side.times(&unscaled, quantity))
+    let deployed = side.times(side.deployed, quantity);
+    let mut reference = side.times(&unscaled, quantity);
+    // Blocks of other timings, of candidates, have a deployed arm of their own.
+    for (length, blocks) in &mut reference {
+        blocks.retain(|block, _| deployed.get(length).is_some_and(|timed| timed.contains_key(block)));
+    }
+    quotient(&deployed, &reference)
 }
 
 fn quotient(

@@ -41,14 +41,18 @@ pub mod arms {
     pub const MACHINE: u32 = 4;
 }
 
-/// Shares the rows of the timing out to the cells that they time; what belongs to neither stays with the timing.
+/// How far the blocks of one timing are numbered from those of the next; more than a timing has.
+const BLOCKS: u32 = 10_000;
+
+/// Shares the rows of the timings out to the cells that they time; what belongs to neither stays with the timing.
 ///
-/// The rows of [`arms::DEPLOYED`] become the deployed cell's; those of [`arms::REFERENCE`] and [`arms::CONTROL`] become
-/// repeats 0 and 1 of the unscaled cell. A failed timing leaves the cells without rows of latency.
+/// The rows of [`arms::DEPLOYED`] become the timed cell's; those of [`arms::REFERENCE`] and [`arms::CONTROL`] become
+/// repeats 0 and 1 of the unscaled cell. Each timing has blocks of its own, so that a ratio within blocks only ever sees
+/// arms that were timed in turns. A failed timing leaves the cells without rows of latency.
 #[must_use]
 pub fn with_latency(cells: Vec<(Cell, Outcome)>) -> Vec<(Cell, Outcome)> {
     let (timings, mut cells): (Vec<_>, Vec<_>) = cells.into_iter().partition(|(cell, _)| cell.arm == Arm::Latency);
-    for (timed, outcome) in timings {
+    for (turn, (timed, outcome)) in (0..).zip(timings) {
         let Outcome::Measured(rows) = outcome else { continue };
         let deployed = Cell { arm: Arm::Grid, ..timed.clone() };
         let mut kept = Vec::new();
@@ -57,7 +61,8 @@ pub fn with_latency(cells: Vec<(Cell, Outcome)>) -> Vec<(Cell, Outcome)> {
                 arms::DEPLOYED => (deployed.id(), 0),
                 repeat @ (arms::REFERENCE | arms::CONTROL) => (Cell::unscaled().id(), repeat - arms::REFERENCE),
                 _ => {
-                    kept.push(row);
+                    let document = row.reading.document + turn * BLOCKS;
+                    kept.push(Measurement { reading: Reading { document, ..row.reading }, ..row });
                     continue;
                 }
             };
@@ -65,7 +70,8 @@ pub fn with_latency(cells: Vec<(Cell, Outcome)>) -> Vec<(Cell, Outcome)> {
                 if other.id() == cell
                     && let Outcome::Measured(rows) = outcome
                 {
-                    let reading = Reading { repeat, ..row.reading.clone() };
+                    let document = row.reading.document + turn * BLOCKS;
+                    let reading = Reading { repeat, document, ..row.reading.clone() };
                     rows.push(Measurement { cell: cell.clone(), reading });
                 }
             }

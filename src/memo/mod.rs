@@ -68,6 +68,14 @@ impl<'a> Dossier<'a> {
     }
 }
 
+/// The best approaches that a run's rows name, at most so many: the one to recommend first.
+#[must_use]
+pub fn best(dossier: &Dossier, count: usize) -> Vec<Cell> {
+    let candidates = candidates::candidates(dossier, &mut sources::Sources::default());
+    let own = candidates.into_iter().filter(|candidate| candidate.same_as.is_none());
+    own.map(|candidate| candidate.cell).take(count).collect()
+}
+
 /// Why there is no memo.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoError {

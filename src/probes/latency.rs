@@ -241,6 +241,7 @@ mod tests {
             latency_lengths: vec![Tokens(8)],
             latency_blocks: 8,
             decode_tokens: 1,
+            latency_candidates: 0,
         };
         let (mut a, mut b, mut c) = (Idle, Idle, Idle);
         let mut all = Arms { deployed: &mut a, reference: &mut b, without_positions: Some(&mut c), stopwatch: None };

@@ -101,6 +101,7 @@ fn measure(
             latency_lengths: Vec::new(),
             latency_blocks: 0,
             decode_tokens: 0,
+            latency_candidates: 0,
         },
         trained: Tokens(recipe.model.trained),
         context: Context::Whole,

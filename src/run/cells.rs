@@ -33,13 +33,15 @@ pub(super) struct Bench<'a> {
     pub(super) progress: &'a Progress,
 }
 
+/// What an earlier run has left on disk.
+pub(super) type Done = HashMap<CellId, Outcome>;
+
 /// Measures every cell that is not among those done, and returns all of them in the scenario's order.
 pub(super) fn measure_all(
     bench: &Bench<'_>,
     folder: &mut RunFolder,
-    done: Vec<(CellId, Outcome)>,
+    done: &mut Done,
 ) -> Result<Vec<(Cell, Outcome)>, StoreError> {
-    let mut done: HashMap<CellId, Outcome> = done.into_iter().collect();
     let mut wanted = cells_of(bench.scenario);
     if bench.order == Order::Reversed {
         wanted.reverse();
@@ -52,22 +54,31 @@ pub(super) fn measure_all(
             plan::next(&Evidence { scenario: bench.scenario, cells: &cells }, &wanted)
         };
         let Some(cell) = next.cloned() else { break };
-        let outcome = if let Some(outcome) = done.remove(&cell.id()) {
-            bench.progress.skip(&cell);
-            outcome
-        } else {
-            bench.progress.begin(&cell);
-            let outcome = measure(bench, &cell);
-            folder.save_cell(&cell, &outcome)?;
-            bench.progress.end(&cell, &outcome);
-            outcome
-        };
+        let outcome = measure_one(bench, folder, done, &cell)?;
         cells.push((cell, outcome));
     }
     // Whatever the order of measuring, the report has the scenario's.
     let order = cells_of(bench.scenario);
     cells.sort_by_key(|(cell, _)| order.iter().position(|other| other == cell));
     Ok(cells)
+}
+
+/// Measures a cell, unless it is among those done; its rows are on disk when this returns.
+pub(super) fn measure_one(
+    bench: &Bench<'_>,
+    folder: &mut RunFolder,
+    done: &mut Done,
+    cell: &Cell,
+) -> Result<Outcome, StoreError> {
+    if let Some(outcome) = done.remove(&cell.id()) {
+        bench.progress.skip(cell);
+        return Ok(outcome);
+    }
+    bench.progress.begin(cell);
+    let outcome = measure(bench, cell);
+    folder.save_cell(cell, &outcome)?;
+    bench.progress.end(cell, &outcome);
+    Ok(outcome)
 }
 
 fn measure(bench: &Bench<'_>, cell: &Cell) -> Outcome {

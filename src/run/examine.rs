@@ -71,6 +71,7 @@ impl Timing {
             latency_lengths: self.lengths.clone(),
             latency_blocks: self.blocks,
             decode_tokens: self.decoded,
+            latency_candidates: 0,
         }
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn judge(
     let (mut folder, done) = RunFolder::open(&dir.join("again"), &identity.fingerprint(), Resume::Automatic)?;
     let progress = Progress::new(&narrowed, &done, folder.notes());
     let again = Bench { scenario: &narrowed, order: Order::Reversed, progress: &progress, ..*bench };
-    let cells = measure_all(&again, &mut folder, done)?;
+    let cells = measure_all(&again, &mut folder, &mut done.into_iter().collect())?;
     progress.finish();
     folder.finish(&cells)?;
     let cells = with_latency(cells);

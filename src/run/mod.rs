@@ -7,6 +7,7 @@ mod cells;
 mod documents;
 mod examination;
 pub mod examine;
+mod finalists;
 mod fingerprint;
 mod gate;
 mod identify;
@@ -142,7 +143,12 @@ pub fn diagnose<E: Engine>(
         exhaustive: request.exhaustive,
         progress: &progress,
     };
-    let mut cells = cells::measure_all(&bench, &mut folder, done)?;
+    let mut done = done.into_iter().collect();
+    let mut cells = cells::measure_all(&bench, &mut folder, &mut done)?;
+    while let Some(timing) = finalists::next(&scenario, &begun, &cells) {
+        let outcome = cells::measure_one(&bench, &mut folder, &mut done, &timing)?;
+        cells.push((timing, outcome));
+    }
     if !scenario.conditions.is_empty() {
         for (cell, outcome) in examination::cells(&scenario, &documents, &engine, &progress)? {
             folder.save_cell(&cell, &outcome)?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cells::cells_of;
+use super::finalists;
 use super::remaining::{Kind, Remaining};
 use crate::ablation::plan;
 use crate::measurement::{Arm, Cell, CellId, Outcome};
@@ -16,7 +17,7 @@ use crate::scenario::Scenario;
 pub struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
-    cells: usize,
+    cells: Shared<usize>,
     cell: Shared<usize>,
     began: Shared<Instant>,
     documents: u64,
@@ -32,10 +33,12 @@ impl Progress {
         let all = cells_of(scenario);
         let documents = scenario.sizes.documents as u64;
         let blocks = (scenario.sizes.latency_lengths.len() * (scenario.sizes.latency_blocks + 1)) as u64;
+        // The best ones are known when all others are measured; the deployed cell may be among them, and is timed anyway.
+        let finalists = finalists::count(scenario);
         let mut progress = Self {
             bar: ProgressBar::hidden(),
             is_terminal,
-            cells: all.len(),
+            cells: Shared::new(all.len() + finalists),
             cell: Shared::new(0),
             began: Shared::new(Instant::now()),
             documents,
@@ -43,7 +46,8 @@ impl Progress {
             remaining: RefCell::default(),
         };
         let open = || all.iter().filter(|cell| !done.iter().any(|(id, _)| *id == cell.id()));
-        let total = open().map(|cell| progress.steps(cell)).sum();
+        let total = open().map(|cell| progress.steps(cell)).sum::<u64>() + finalists as u64 * blocks;
+        progress.remaining.borrow_mut().add(Kind::Timed, finalists as u64 * blocks);
         for cell in open() {
             progress.remaining.borrow_mut().add(Kind::of(cell), progress.steps(cell));
         }
@@ -64,7 +68,10 @@ impl Progress {
         let all = cells_of(scenario);
         let certain = if exhaustive { all.len() } else { plan::certain(scenario, &all) };
         let tokens = scenario.sizes.documents * scenario.target.0;
-        let each = format!("about {} tokens each", crate::units::Tokens(tokens));
+        let mut each = format!("about {} tokens each", crate::units::Tokens(tokens));
+        if let count @ 1.. = finalists::count(scenario) {
+            each += &format!(", then the timing of the {count} best");
+        }
         if certain < all.len() {
             self.say(&format!(
                 "plan: {certain} of {} cells at once, {each}, and the others only as long as they can change a cause \
@@ -90,7 +97,9 @@ impl Progress {
 
     fn count(&self) -> String {
         self.cell.set(self.cell.get() + 1);
-        format!("{}/{}", self.cell.get(), self.cells)
+        // A candidate that turned out to be slow has a successor, which nobody counted.
+        self.cells.set(self.cells.get().max(self.cell.get()));
+        format!("{}/{}", self.cell.get(), self.cells.get())
     }
 
     /// A cell that an earlier run has finished.
@@ -118,7 +127,7 @@ impl Progress {
         let seconds = took.as_secs_f64();
         self.remaining.borrow_mut().done(Kind::of(cell), self.steps(cell), took);
         let left = self.remaining.borrow().words().map_or_else(String::new, |left| format!(", {left}"));
-        let count = format!("{}/{}", self.cell.get(), self.cells);
+        let count = format!("{}/{}", self.cell.get(), self.cells.get());
         match outcome {
             Outcome::Failed { reason } => self.say(&format!("{count} {}: failed: {reason}", cell.label())),
             Outcome::Measured(_) if self.is_terminal => {}

@@ -85,6 +85,7 @@ pub(super) fn check(written: Written, source: &Source<'_>) -> Result<Scenario, S
             latency_lengths,
             latency_blocks: written.sizes.latency_blocks,
             decode_tokens: written.sizes.decode_tokens,
+            latency_candidates: written.sizes.latency_candidates,
         },
         tolerance,
         documents,
@@ -310,6 +311,7 @@ impl Check<'_> {
         self.within("sizes.attention_every", &sizes.attention_every, &(1..=4096), hint);
         self.within("sizes.latency_blocks", &sizes.latency_blocks, &(3..=1000), "intervals need at least 3 blocks");
         self.within("sizes.decode_tokens", &sizes.decode_tokens, &(1..=256), hint);
+        self.within("sizes.latency_candidates", &sizes.latency_candidates, &(0..=8), hint);
         let usual = [256.min(target), 1024.min(target), trained, target];
         let given = sizes.latency_lengths.as_deref();
         if given.is_some_and(<[usize]>::is_empty) {

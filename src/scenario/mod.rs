@@ -114,7 +114,9 @@ impl Scenario {
         let mut cells = vec![Cell::unscaled()];
         for method in &self.methods {
             for factor in &self.factors {
-                if self.grid == GridShape::Full || *method == self.deployed.0 || *factor == self.deployed.1 {
+                // Weights trained with the method itself are meant to be read at factor 1, in the quick form too.
+                let own = *factor == Stretch::ONE && self.checkpoints.contains_key(&method.scheme());
+                if self.grid == GridShape::Full || *method == self.deployed.0 || *factor == self.deployed.1 || own {
                     let cell = Cell::grid(method.clone(), *factor);
                     let there = self.adapted.iter().filter(|tokens| tokens.0 > 0 || self.has_weights(method));
                     cells.extend(there.map(|tokens| cell.clone().after(*tokens)));
@@ -146,6 +148,7 @@ impl Scenario {
             return Err(ScenarioError::NoSuchCell { label: label.to_owned(), there: labels });
         }
         self.only = Some(label.to_owned());
+        self.sizes.latency_candidates = 0;
         Ok(self)
     }
 
@@ -246,6 +249,7 @@ impl Scenario {
         self.methods = vec![self.deployed.0.clone()];
         self.factors = vec![self.deployed.1];
         self.adapted = vec![self.deployed_adapted];
+        self.sizes.latency_candidates = 0;
         self.probes.retain(|probe| probe.question().is_some_and(|question| questions.contains(&question)));
         self.decide.retain(|question| questions.contains(question));
         self.expect.clear();
@@ -389,6 +393,8 @@ pub struct Sizes {
     pub latency_blocks: usize,
     /// Tokens decoded in each timing (default 16).
     pub decode_tokens: usize,
+    /// How many of the best candidates are timed beside the deployed cell (default 0).
+    pub latency_candidates: usize,
 }
 
 /// Accepted changes; beyond them, and with the interval beyond them too, a question is worse.

@@ -155,6 +155,9 @@ pub(super) struct WrittenSizes {
     /// Tokens decoded in each timing.
     #[schemars(range(min = 1, max = 256))]
     pub(super) decode_tokens: usize,
+    /// How many of the best candidates are timed beside the deployed cell, each against the unscaled model.
+    #[schemars(range(max = 8))]
+    pub(super) latency_candidates: usize,
 }
 
 impl Default for WrittenSizes {
@@ -167,6 +170,7 @@ impl Default for WrittenSizes {
             latency_lengths: None,
             latency_blocks: 6,
             decode_tokens: 16,
+            latency_candidates: 0,
         }
     }
 }

@@ -68,7 +68,7 @@ fn every_check_finds_what_its_crafted_files_are_named_after() {
 
 #[test]
 fn the_reference_models_are_silent() {
-    for model in ["rope-2k", "alibi-2k", "t5-2k"] {
+    for model in ["rope-2k", "alibi-2k", "t5-2k", "sinusoidal-2k", "nope-2k"] {
         let audit = audit(&root().join("models/reference").join(model), Served::default()).unwrap();
         assert_eq!(audit.findings, [], "{model}");
         assert_eq!(audit.exit_code(), 0);

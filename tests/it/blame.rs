@@ -84,6 +84,7 @@ pub(super) fn scenario(deployed: &str, factor: f64) -> Scenario {
             latency_lengths: vec![Tokens(512), Tokens(2048), Tokens(8192)],
             latency_blocks: 6,
             decode_tokens: 16,
+            latency_candidates: 0,
         },
         tolerance: Tolerance { short_range: 0.02, long_range: 0.02, retrieval: 0.05, latency: 1.05 },
         documents: PathBuf::new(),

@@ -1,6 +1,7 @@
 //! The whole run on a scripted engine: rows after every cell, resumed without repeating one, a failing cell survived.
 
 mod committed;
+mod finalists;
 mod gate;
 mod nightly;
 mod timing;
@@ -53,6 +54,8 @@ enum Plant {
 struct Script {
     asked: RefCell<BTreeMap<String, usize>>,
     fails: Option<&'static str>,
+    /// Which method decodes in twice the time.
+    slow: Option<&'static str>,
     /// After so many subjects the process is told to stop, like a kill.
     stops_after: Option<usize>,
     plant: Plant,
@@ -75,7 +78,13 @@ impl Engine for &Script {
             fails,
             method: method.name(),
             factor: factor.0,
-            plant: if deployed { self.plant } else { Plant::Healthy },
+            plant: if self.slow == Some(method.name()) {
+                Plant::Decode(2.0)
+            } else if deployed {
+                self.plant
+            } else {
+                Plant::Healthy
+            },
             jitter: (self.jitter > 0).then(|| Random::new(self.jitter * 1000 + subjects)),
         }))
     }
