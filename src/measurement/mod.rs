@@ -71,7 +71,7 @@ pub fn with_latency(cells: Vec<(Cell, Outcome)>) -> Vec<(Cell, Outcome)> {
                     && let Outcome::Measured(rows) = outcome
                 {
                     let document = row.reading.document + turn * BLOCKS;
-                    let reading = Reading { repeat, document, ..row.reading.clone() };
+                    let reading = Reading { document, repeat, ..row.reading.clone() };
                     rows.push(Measurement { cell: cell.clone(), reading });
                 }
             }
