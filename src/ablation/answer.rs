@@ -133,7 +133,8 @@ fn undecided(cause: &Cause) -> String {
     format!("the cause is undecided, {why}")
 }
 
-fn join(words: &[&str]) -> String {
+/// Words as a list: `a, b and c`.
+pub(crate) fn join(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => (*one).to_owned(),

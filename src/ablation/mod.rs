@@ -30,9 +30,11 @@ use crate::scenario::{ProbeName, Scenario};
 use board::Board;
 
 pub use admission::serves;
+pub(crate) use answer::join;
 pub use board::ruling;
 pub use rows::{Part, by_document};
 pub use rows::{document_values, profile};
+pub(crate) use words::amount;
 
 /// What a run has to be judged by.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ pub(super) fn number(x: f64) -> String {
 }
 
 /// A damage or a ratio in the question's unit, with its interval: `1.17 nats/token [1.12, 1.21]`.
-pub(super) fn amount(question: Question, estimate: &Estimate) -> String {
+pub(crate) fn amount(question: Question, estimate: &Estimate) -> String {
     let Estimate { point, low, high, .. } = *estimate;
     match question {
         Question::ShortRange | Question::LongRange => {

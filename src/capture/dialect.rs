@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::CaptureError;
+use super::{CaptureError, llama_cpp};
 use crate::observed::Phase;
 
 /// A way to ask for the log-probabilities of a prompt.
@@ -12,17 +12,14 @@ pub enum Dialect {
     Vllm,
     /// `echo` with `logprobs` and nothing generated, as OpenAI's completions had it.
     Echo,
-    /// llama.cpp's `/completion` with `n_probs`, prefix by prefix.
+    /// llama.cpp's `/completion` with `n_probs`, made to generate the prompt.
     LlamaCpp,
 }
 
 /// Log-probabilities of one prompt, null for its first token.
-type Logprobs = Vec<Option<f32>>;
+pub(super) type Logprobs = Vec<Option<f32>>;
 /// Sends a body to a path.
-type Post<'a> = &'a mut dyn FnMut(&str, &Value) -> Result<Value, CaptureError>;
-
-/// llama.cpp's server lists at most so many candidates of a next token.
-const CANDIDATES: u32 = 1 << 20;
+pub(super) type Post<'a> = &'a mut dyn FnMut(&str, &Value) -> Result<Value, CaptureError>;
 
 impl Dialect {
     /// All, the cheapest first.
@@ -40,11 +37,10 @@ impl Dialect {
 
     /// How the tokens of a prompt go through the engine.
     #[must_use]
-    pub fn phase(self) -> Phase {
+    pub fn phase(self, prompt: &[u32]) -> Phase {
         match self {
             Self::Vllm | Self::Echo => Phase::Prefill,
-            // Each prefix adds one token to the cache of the one before.
-            Self::LlamaCpp => Phase::Decode,
+            Self::LlamaCpp => llama_cpp::phase(prompt),
         }
     }
 
@@ -70,7 +66,7 @@ impl Dialect {
                 });
                 choices(&post("/v1/completions", &body)?, prompts, of_echo)
             }
-            Self::LlamaCpp => prompts.iter().map(|prompt| by_prefixes(prompt, post)).collect(),
+            Self::LlamaCpp => prompts.iter().map(|prompt| llama_cpp::ask(prompt, post)).collect(),
         }
     }
 }
@@ -85,7 +81,7 @@ fn together(prompts: &[&[u32]]) -> Value {
     if let [one] = prompts { json!(one) } else { json!(prompts) }
 }
 
-fn missing(what: &str) -> CaptureError {
+pub(super) fn missing(what: &str) -> CaptureError {
     CaptureError::Answer { what: what.to_owned() }
 }
 
@@ -138,22 +134,4 @@ fn of_echo(choice: &Value, prompt: &[u32]) -> Result<Logprobs, CaptureError> {
         (_, None) => Err(missing("number as a log-probability")),
     };
     listed.iter().take(prompt.len()).enumerate().map(own).collect()
-}
-
-/// llama.cpp: the candidates of the next token behind each prefix.
-fn by_prefixes(prompt: &[u32], post: Post<'_>) -> Result<Logprobs, CaptureError> {
-    let mut found = vec![None];
-    for end in 1..prompt.len() {
-        let body = json!({
-            "prompt": &prompt[..end], "n_predict": 1, "n_probs": CANDIDATES, "temperature": -1.0, "cache_prompt": true,
-            "samplers": [], "post_sampling_probs": false,
-        });
-        let answer = post("/completion", &body)?;
-        let listed = answer.pointer("/completion_probabilities/0/top_logprobs").and_then(Value::as_array);
-        let listed = listed.ok_or_else(|| missing("`completion_probabilities`"))?;
-        let own = |entry: &&Value| entry.get("id").and_then(Value::as_u64) == Some(u64::from(prompt[end]));
-        let value = listed.iter().find(own).and_then(|entry| entry.get("logprob")).and_then(Value::as_f64);
-        found.push(Some(value.ok_or_else(|| missing("prompt's own token among the candidates"))? as f32));
-    }
-    Ok(found)
 }

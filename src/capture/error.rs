@@ -4,7 +4,11 @@
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The address is none that can be asked.
-    #[error("cannot use the endpoint `{url}`: {reason}\nhint: expected http://HOST:PORT; for https make a tunnel")]
+    #[error(
+        "cannot use the endpoint `{url}`: {reason}\nhint: expected http://HOST:PORT; for https \
+             let a tunnel speak it, as `ssh -L 8000:localhost:8000 HOST` or `socat TCP-LISTEN:8000,fork OPENSSL:HOST:443`, and ask \
+             http://localhost:8000"
+    )]
     Endpoint {
         /// As it was given.
         url: String,
@@ -53,7 +57,8 @@ impl CaptureError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Connection { .. } => true,
-            Self::Refused { status, .. } => *status == 429 || *status >= 500,
+            // What llama.cpp says of a grammar it will say again.
+            Self::Refused { status, message } => *status == 429 || *status >= 500 && !message.contains("grammar"),
             _ => false,
         }
     }

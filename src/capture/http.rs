@@ -28,7 +28,7 @@ impl Endpoint {
         let refuse = |reason: &str| CaptureError::Endpoint { url: url.to_owned(), reason: reason.to_owned() };
         let rest = match url.split_once("://") {
             Some(("http", rest)) => rest,
-            Some(("https", _)) => return Err(refuse("https is not spoken")),
+            Some(("https", _)) => return Err(refuse("https is not spoken here")),
             Some(_) => return Err(refuse("it does not begin with http://")),
             None => url,
         };

@@ -4,6 +4,7 @@
 mod dialect;
 mod error;
 mod http;
+mod llama_cpp;
 mod prompts;
 mod snippet;
 
@@ -52,8 +53,13 @@ impl<'a> Server<'a> {
         let timeout = Duration::from_secs_f64(manner.timeout.0);
         let model = match &manner.model {
             Some(name) => name.clone(),
-            None => dialect::first_model(&http::get(endpoint, "/v1/models", timeout)?)
-                .unwrap_or_else(|| "default".to_owned()),
+            None => match http::get(endpoint, "/v1/models", timeout) {
+                Ok(listed) => dialect::first_model(&listed),
+                Err(error @ CaptureError::Connection { .. }) => return Err(error),
+                // Servers of a single model need no name.
+                Err(_) => None,
+            }
+            .unwrap_or_else(|| "default".to_owned()),
         };
         let mut server = Self { endpoint, manner, model, dialect: Dialect::Vllm, last: None };
         let mut refusals = Vec::new();
@@ -109,7 +115,7 @@ impl<'a> Server<'a> {
         Observation {
             tokens: tokens.to_vec(),
             logprobs,
-            phase: Some(self.dialect.phase()),
+            phase: Some(self.dialect.phase(tokens)),
             batch: Some(batch as u64),
             dtype: self.manner.dtype.clone(),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::oracle::{Hypothesis, Oracle, Prompt};
+use super::oracle::{Configuration, Hypothesis, Oracle, Prompt};
 use crate::positions::HeadShape;
 use crate::subject::SubjectError;
 use crate::units::Seconds;
@@ -48,5 +48,13 @@ impl Oracle for Metered<'_> {
         self.seconds += clock.elapsed().as_secs_f64();
         self.tokens += prompts.iter().map(|prompt| prompt.upto).sum::<usize>();
         Ok(answer)
+    }
+
+    fn slopes(
+        &mut self,
+        configuration: &Configuration,
+        prompts: &[Prompt<'_>],
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, SubjectError> {
+        self.oracle.slopes(configuration, prompts)
     }
 }

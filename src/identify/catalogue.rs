@@ -5,7 +5,7 @@ use super::budget::Metered;
 use super::coordinates::rotation;
 use super::oracle::{Candidate, Hypothesis};
 use super::prompts::{Stage, residuals};
-use crate::faults::{AnyFault, Execution, Fault, Site};
+use crate::faults::{AnyFault, Execution, Fault, FaultError, Site};
 use crate::observed::Observation;
 use crate::positions::{AnyMethod, HeadShape, Mechanism, Rotation};
 use crate::subject::SubjectError;
@@ -16,7 +16,7 @@ const FACTORS: [f64; 16] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1.5, 2.5, 3.0, 5.0, 
 /// A hypothesis agrees while its residual is within so many times the noise.
 pub(super) const AGREES: f64 = 3.0;
 /// In one bin of positions it may be so many times the noise: a few values scatter more.
-const AGREES_IN_A_BIN: f64 = 4.5;
+pub(super) const AGREES_IN_A_BIN: f64 = 4.5;
 
 /// Candidates that run the same in every request of the file: no output can tell them apart.
 #[derive(Clone, Debug)]
@@ -36,6 +36,22 @@ impl Group {
     /// Whether the answer to a request hangs on others, or on how it went through: beginnings then say nothing.
     pub(super) fn needs_company(&self) -> bool {
         self.name().faults.iter().any(|fault| matches!(fault.site(), Site::State | Site::Batch | Site::Cache))
+    }
+
+    /// Whether it is a fault of the cache, which decoding alone shows.
+    pub(super) fn is_of_the_cache(&self) -> bool {
+        self.name().faults.last().is_some_and(|fault| fault.site() == Site::Cache)
+    }
+
+    /// Whether the fault that was put in last shows in a request: one that was decoded, that shared its batch, that came
+    /// after another one.
+    pub(super) fn touches(&self, decoded: bool, shared: bool, first: bool) -> bool {
+        self.name().faults.last().is_none_or(|fault| match fault.site() {
+            Site::Cache => decoded,
+            Site::Batch => shared,
+            Site::State => !first,
+            _ => true,
+        })
     }
 
     /// Whether the mechanism alone says what it does.
@@ -63,8 +79,8 @@ impl<'a> Groups<'a> {
     /// Adds a candidate, unless it does not fit the heads.
     pub(super) fn add(&mut self, candidate: Candidate) {
         let Ok(injected) = candidate.injected(self.heads) else { return };
-        let mechanisms: Result<Vec<Mechanism>, _> =
-            self.lengths.iter().map(|&length| injected.mechanism(Tokens(length))).collect();
+        let mechanisms: Result<Vec<Mechanism>, FaultError> =
+            self.lengths.iter().map(|&length| Ok(shown(injected.mechanism(Tokens(length))?, length))).collect();
         let Ok(mechanisms) = mechanisms else { return };
         let execution = injected.execution().clone();
         let same = |group: &&mut Group| {
@@ -94,6 +110,14 @@ impl<'a> Groups<'a> {
                 self.add(Candidate::healthy(method.clone(), Stretch(factor)));
             }
         }
+    }
+}
+
+/// A mechanism as a request of that length shows it: positions are grouped beyond the window only.
+fn shown(mechanism: Mechanism, length: usize) -> Mechanism {
+    match mechanism {
+        Mechanism::Group(grouping) if grouping.window >= length => Mechanism::Rotate(grouping.rotation),
+        other => other,
     }
 }
 
@@ -154,7 +178,7 @@ impl Standing {
 /// What is left of the catalogue, the best first; and what was excluded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Search {
-    /// Agree with every stage so far.
+    /// Agree with every stage so far, in the order of the catalogue.
     pub(super) alive: Vec<Standing>,
     /// Do not, those that lasted longest first, then the nearest.
     pub(super) excluded: Vec<Standing>,
@@ -196,8 +220,8 @@ pub(super) fn search(
                 Err(error @ SubjectError::OutOfMemory(_)) => return Err(error),
             }
         }
-        standings.sort_by(|a, b| a.rms.total_cmp(&b.rms));
-        let (agree, not): (Vec<_>, Vec<_>) = standings.into_iter().partition(|standing| standing.agrees(noise));
+        let (agree, mut not): (Vec<_>, Vec<_>) = standings.into_iter().partition(|standing| standing.agrees(noise));
+        not.sort_by(|a, b| a.rms.total_cmp(&b.rms));
         search.excluded.splice(0..0, not);
         groups = agree.iter().map(|standing| standing.group.clone()).collect();
         search.alive = agree;

@@ -80,6 +80,15 @@ impl Coordinates {
             .collect()
     }
 
+    /// Whether distances below so many tokens show a coordinate: a bucket may lie beyond them.
+    pub(super) fn shows(&self, kind: Kind, tokens: usize) -> bool {
+        let (Kind::Value(index), Mechanism::Bias(Bias::Learned(buckets))) = (kind, &self.base.mechanism) else {
+            return true;
+        };
+        let heads = self.base.learned.as_ref().map_or(0, Vec::len) / buckets.count().max(1);
+        (0..tokens).any(|distance| buckets.of(distance) == index / heads.max(1))
+    }
+
     /// The configuration at given coordinates.
     pub(super) fn at(&self, values: &[f64]) -> Configuration {
         let mut made = self.base.clone();

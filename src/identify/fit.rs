@@ -1,8 +1,8 @@
 //! Recovery of a configuration's numbers by Levenberg-Marquardt, from short beginnings to long ones.
 //!
 //! Few tokens make small phases and a nearly convex problem; longer beginnings then sharpen the slow pairs. The residual
-//! is replayed minus observed log-probability, its derivatives are differences (a forward for each unknown: reverse mode
-//! would need one for each token). The intervals are those of the linearised problem at the end, with the noise that the
+//! is replayed minus observed log-probability. Derivatives come backwards where beginnings have fewer tokens than there are
+//! unknowns (a pass for each token), and are differences elsewhere (a forward for each unknown). The intervals are those of the linearised problem at the end, with the noise that the
 //! residual shows.
 
 use super::agreement::rms;
@@ -11,7 +11,7 @@ use super::catalogue::AGREES;
 use super::coordinates::{Coordinates, Kind};
 use super::linear::Triangle;
 use super::oracle::{Configuration, Hypothesis, Oracle};
-use super::prompts::{Stage, residuals};
+use super::prompts::{Stage, prompts, residuals};
 use crate::observed::Observation;
 use crate::subject::SubjectError;
 
@@ -25,9 +25,13 @@ const WELL: f64 = 0.7;
 const PRIOR: f64 = 2.0;
 /// A step of a pair's logarithm turns the end of the beginning by so many radians: exact and rounded oracles.
 const RADIANS: [f64; 2] = [1e-3, 0.05];
-/// Largest step of a pair's logarithm, and of the other unknowns: exact and rounded oracles.
-const LOGARITHM: [f64; 2] = [1e-2, 0.3];
+/// Largest part of itself that a pair's frequency gains for a difference, and largest step of the other unknowns: exact and
+/// rounded oracles. While phases are small a log-probability goes by the frequency, not by its logarithm.
+const GAIN: [f64; 2] = [1e-2, 3.0];
 const OTHERS: [f64; 2] = [1e-3, 1e-2];
+
+/// A difference below so many roundings of the replay is nothing but rounding.
+const ROUNDINGS: f64 = 3.0;
 
 /// A fitted configuration.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub(super) struct Fitted {
     pub(super) rms: f64,
     /// How many log-probabilities it rests on.
     pub(super) n: usize,
+    /// Whether longer beginnings were left out for want of time.
+    pub(super) cut_short: bool,
 }
 
 impl Fitted {
@@ -73,10 +79,10 @@ pub(super) fn fit(
     let Some(coordinates) = Coordinates::of(start) else { return Ok(None) };
     let problem = Problem { observations, noise, coordinates };
     let mut values = problem.coordinates.start();
-    let mut found = None;
+    let mut found: Option<Fitted> = None;
     for stage in stages {
-        let forward: usize = stage.beginnings.iter().map(|beginning| beginning.upto).sum();
-        if found.is_some() && !oracle.affords(forward * (problem.coordinates.kinds.len() + 2)) {
+        if let Some(found) = found.as_mut().filter(|_| !oracle.affords(problem.cost(stage))) {
+            found.cut_short = true;
             break;
         }
         let fitted = problem.level(oracle, stage, values.clone())?;
@@ -98,6 +104,12 @@ impl Problem<'_> {
     fn left(&self, oracle: &mut Metered<'_>, stage: &Stage, values: &[f64]) -> Result<Vec<f64>, SubjectError> {
         let configuration = self.coordinates.at(values);
         Ok(residuals(oracle, Hypothesis::Numbers(&configuration), self.observations, &stage.beginnings)?.concat())
+    }
+
+    /// Tokens that an iteration on a stage scores, or as many as cost the same.
+    fn cost(&self, stage: &Stage) -> usize {
+        let unknowns = self.coordinates.kinds.len();
+        stage.beginnings.iter().map(|beginning| beginning.upto * (unknowns.min(beginning.upto) + 2)).sum()
     }
 
     /// Minimises the squares of one stage.
@@ -137,6 +149,7 @@ impl Problem<'_> {
             length: stage.length,
             rms: rms(&left),
             n: left.len(),
+            cut_short: false,
         })
     }
 
@@ -176,25 +189,54 @@ impl Problem<'_> {
         values: &[f64],
         left: &[f64],
     ) -> Result<Vec<Option<Vec<f64>>>, SubjectError> {
-        let exact = usize::from(oracle.resolution() > super::EXACT);
+        let tokens: usize = stage.beginnings.iter().map(|beginning| beginning.upto).sum();
+        let backwards: usize = stage.beginnings.iter().map(|beginning| beginning.upto.pow(2)).sum();
+        if backwards < tokens * values.len()
+            && let Some(rows) =
+                oracle.slopes(&self.coordinates.at(values), &prompts(self.observations, &stage.beginnings))?
+        {
+            let column = |unknown: usize| rows.iter().flatten().map(|slopes| slopes[unknown]).collect();
+            return Ok((0..values.len()).map(|unknown| Some(column(unknown))).collect());
+        }
+        self.differences(oracle, stage, values, left)
+    }
+
+    fn differences(
+        &self,
+        oracle: &mut Metered<'_>,
+        stage: &Stage,
+        values: &[f64],
+        left: &[f64],
+    ) -> Result<Vec<Option<Vec<f64>>>, SubjectError> {
+        let rounded = oracle.resolution() > super::EXACT;
+        let exact = usize::from(rounded);
         let longest = stage.beginnings.iter().map(|beginning| beginning.upto).max().unwrap_or(1) as f64;
         let mut columns = Vec::with_capacity(values.len());
         for (index, kind) in self.coordinates.kinds.iter().enumerate() {
-            let step = match kind {
+            if !self.coordinates.shows(*kind, longest as usize) {
+                columns.push(None);
+                continue;
+            }
+            // The step of the coordinate, and what the difference is divided by.
+            let (step, part) = match kind {
                 Kind::Frequency(_) => {
                     let phase = values[index].exp() * longest;
                     if phase < 0.5 * self.noise {
                         columns.push(None);
                         continue;
                     }
-                    (RADIANS[exact] / phase).min(LOGARITHM[exact])
+                    let gain = (RADIANS[exact] / phase).min(GAIN[exact]);
+                    (gain.ln_1p(), gain)
                 }
-                _ => OTHERS[exact],
+                _ => (OTHERS[exact], OTHERS[exact]),
             };
             let mut moved = values.to_vec();
             moved[index] += step;
             let there = self.left(oracle, stage, &moved)?;
-            columns.push(Some(there.iter().zip(left).map(|(there, here)| (there - here) / step).collect()));
+            let change: Vec<f64> = there.iter().zip(left).map(|(there, here)| there - here).collect();
+            // A change that is the replay's own rounding would pass for knowledge of the unknown.
+            let seen = !rounded || rms(&change) > ROUNDINGS * oracle.resolution();
+            columns.push(seen.then(|| change.into_iter().map(|change| change / part).collect()));
         }
         Ok(columns)
     }

@@ -33,7 +33,7 @@ use budget::Metered;
 use catalogue::{Group, Groups, Standing};
 use prompts::{Stage, stages, whole};
 
-use crate::observed::Observation;
+use crate::observed::{Observation, Phase};
 use crate::subject::SubjectError;
 use crate::units::Seconds;
 
@@ -136,7 +136,10 @@ impl<'a> Inquiry<'a> {
         let mut agree = self.agreeing(plain)?;
         // What leaves more than the noise may still be a neighbour of what runs.
         if agree.iter().all(|standing| standing.rms > CLOSE * self.found.noise) {
-            let executed = executed.into_iter().chain(self.at_onsets(&heads)).collect();
+            let (executed, vain): (Vec<Group>, Vec<Group>) =
+                executed.into_iter().chain(self.at_onsets(&heads)).partition(|group| !self.fails_without(group));
+            let vain: Vec<Excluded> = vain.iter().map(|group| self.as_declared(group)).collect();
+            self.found.excluded.extend(vain);
             agree.extend(self.agreeing(executed)?);
         }
         match self.choose(agree, &order) {
@@ -144,6 +147,26 @@ impl<'a> Inquiry<'a> {
             None => self.recover(&heads)?,
         }
         Ok(())
+    }
+
+    /// Whether the declared configuration fails where a fault of it cannot show, so that the fault is not the reason.
+    fn fails_without(&self, group: &Group) -> bool {
+        let untouched: Vec<f64> = (self.whole.beginnings.iter().zip(&self.declared_left))
+            .filter(|(beginning, _)| {
+                let request = beginning.request;
+                let decoded = self.observations[request].phase() == Phase::Decode;
+                group.needs_company()
+                    && !group.touches(decoded, prompts::shared(self.observations, request), request == 0)
+            })
+            .flat_map(|(_, left)| left.iter().copied())
+            .collect();
+        agreement::rms(&untouched) > catalogue::AGREES_IN_A_BIN * self.found.noise
+    }
+
+    /// A configuration that leaves what the declared one leaves.
+    fn as_declared(&self, group: &Group) -> Excluded {
+        let Declared { rms, n, .. } = self.found.declared;
+        Excluded { label: group.name().label(), rms, n }
     }
 
     /// The declared configuration under faults whose number the place where it fails suggests.
@@ -180,20 +203,41 @@ impl<'a> Inquiry<'a> {
     fn agreeing_whole(&mut self, groups: Vec<Group>) -> Result<Vec<Standing>, SubjectError> {
         let noise = self.found.noise;
         let mut agree: Vec<Standing> = Vec::new();
+        let decoded = prompts::shortest_decoded(self.observations);
         for (asked, group) in groups.into_iter().enumerate() {
             if asked > 0 && !self.oracle.affords(self.whole.values()) {
                 self.found.cut_short = true;
                 break;
             }
-            let there = match Standing::of(&mut self.oracle, group, self.observations, &self.whole) {
-                Ok(there) => there,
-                // The checkpoint refuses it.
-                Err(SubjectError::Engine(_)) => continue,
-                Err(error @ SubjectError::OutOfMemory(_)) => return Err(error),
+            // Decoding is dear: a short request says it of most faults of the cache.
+            if let Some(decoded) = decoded.as_ref().filter(|_| group.is_of_the_cache()) {
+                match self.stands(group.clone(), decoded)? {
+                    Some(there) if there.agrees(noise) => {}
+                    Some(there) => {
+                        self.exclude(&there);
+                        continue;
+                    }
+                    None => continue,
+                }
+            }
+            let known = group.members.contains(self.declared).then(|| self.declared_left.clone());
+            let there = match known {
+                Some(residuals) => Some(Standing { rms: agreement::rms(&residuals.concat()), residuals, group }),
+                None => self.stands(group, &self.whole.clone())?,
             };
+            let Some(there) = there else { continue };
             if there.agrees(noise) && self.is_even(&there) { agree.push(there) } else { self.exclude(&there) }
         }
         Ok(agree)
+    }
+
+    /// What a group leaves of a stage; nothing where the checkpoint refuses it.
+    fn stands(&mut self, group: Group, stage: &Stage) -> Result<Option<Standing>, SubjectError> {
+        match Standing::of(&mut self.oracle, group, self.observations, stage) {
+            Ok(there) => Ok(Some(there)),
+            Err(SubjectError::Engine(_)) => Ok(None),
+            Err(error @ SubjectError::OutOfMemory(_)) => Err(error),
+        }
     }
 
     /// Notes the configuration that agrees.

@@ -104,4 +104,18 @@ pub trait Oracle {
     /// # Errors
     /// [`SubjectError`] when memory or the engine fails, or the hypothesis does not fit the checkpoint.
     fn score(&mut self, hypothesis: Hypothesis<'_>, prompts: &[Prompt<'_>]) -> Result<Vec<Vec<f64>>, SubjectError>;
+
+    /// The derivatives of the same log-probabilities under a rotation's numbers by the logarithm of each pair's frequency and
+    /// of the attention factor, `[prompt][token][unknown]`, at the cost of about one scoring for each token of the longest
+    /// prompt; nothing where the oracle has none.
+    ///
+    /// # Errors
+    /// As [`Oracle::score`].
+    fn slopes(
+        &mut self,
+        _configuration: &Configuration,
+        _prompts: &[Prompt<'_>],
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, SubjectError> {
+        Ok(None)
+    }
 }

@@ -110,6 +110,27 @@ pub(super) fn thinned(stage: &Stage, values: usize) -> Stage {
     Stage { length: stage.length, beginnings }
 }
 
+/// The prompts of beginnings; whole requests in the batches that they were served in, beginnings one by one.
+pub(super) fn prompts<'a>(observations: &'a [Observation], beginnings: &[Beginning]) -> Vec<Prompt<'a>> {
+    let whole = beginnings.iter().all(|beginning| beginning.upto == observations[beginning.request].tokens.len());
+    beginnings
+        .iter()
+        .map(|&Beginning { request, upto }| {
+            let observation = &observations[request];
+            let batch = observation.batch.filter(|_| whole);
+            Prompt { tokens: &observation.tokens, upto, phase: observation.phase(), batch }
+        })
+        .collect()
+}
+
+/// The shortest request that was decoded alone.
+pub(super) fn shortest_decoded(observations: &[Observation]) -> Option<Stage> {
+    let decoded = |&i: &usize| observations[i].phase() == Phase::Decode && !shared(observations, i);
+    let request = (0..observations.len()).filter(decoded).min_by_key(|&i| observations[i].tokens.len())?;
+    let length = observations[request].tokens.len();
+    Some(Stage { length, beginnings: vec![Beginning { request, upto: length }] })
+}
+
 /// Every request as a whole.
 pub(super) fn whole(observations: &[Observation]) -> Stage {
     let beginnings: Vec<Beginning> = observations
@@ -122,24 +143,13 @@ pub(super) fn whole(observations: &[Observation]) -> Stage {
 }
 
 /// Replayed minus observed log-probability of every value, in nats, beginning by beginning.
-///
-/// Whole requests are replayed in the batches that they were served in, beginnings one by one.
 pub(super) fn residuals(
     oracle: &mut dyn Oracle,
     hypothesis: Hypothesis<'_>,
     observations: &[Observation],
     beginnings: &[Beginning],
 ) -> Result<Vec<Vec<f64>>, SubjectError> {
-    let whole = beginnings.iter().all(|beginning| beginning.upto == observations[beginning.request].tokens.len());
-    let prompts: Vec<Prompt<'_>> = beginnings
-        .iter()
-        .map(|&Beginning { request, upto }| {
-            let observation = &observations[request];
-            let batch = observation.batch.filter(|_| whole);
-            Prompt { tokens: &observation.tokens, upto, phase: observation.phase(), batch }
-        })
-        .collect();
-    let mut answers = oracle.score(hypothesis, &prompts)?;
+    let mut answers = oracle.score(hypothesis, &prompts(observations, beginnings))?;
     for (answer, beginning) in answers.iter_mut().zip(beginnings) {
         let observation = &observations[beginning.request];
         for (index, value) in answer.iter_mut().enumerate() {

@@ -2,35 +2,13 @@
 
 use super::anomalies::Shape;
 use super::classify::{Attention, Nearest};
-use super::identification::{Identification, Verdict};
+use super::identification::{Identification, Interval, Verdict};
 use super::weights::Weights;
 
 /// One sentence that a person can act on.
 pub(super) fn sentence(found: &Identification, declared: &str) -> String {
-    let check = &found.weights;
-    match check.weights {
-        Weights::Other => {
-            return format!(
-                "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
-                 off by {:.2} nats rms (correlation {:.2}, n = {}); it serves another checkpoint, or the tokens are another \
-                 tokenizer's.",
-                check.rms, check.correlation, check.n
-            );
-        }
-        Weights::Close => {
-            return format!(
-                "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
-                 off by {:.3} nats rms (correlation {:.3}, n = {}), as quantised or further trained weights are; record \
-                 from an engine with the checkpoint's own weights.",
-                check.rms, check.correlation, check.n
-            );
-        }
-        Weights::Misplaced => {
-            return "The log-probabilities stand beside the wrong tokens: they fit other requests of the file, or the \
-                    neighbouring tokens, far better than their own; the file was reordered or shifted, record it again."
-                .to_owned();
-        }
-        Weights::Same => {}
+    if let Some(sentence) = other_weights(found) {
+        return sentence;
     }
     match (&found.matched, found.verdict) {
         (Some(matched), Verdict::AsDeclared) => format!(
@@ -44,8 +22,10 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
             };
             format!(
                 "The engine does not run {declared}, but {what}: {} log-probabilities agree with it to {:.1e} nats rms, with \
-                 the declared configuration to {:.2} only.",
-                matched.n, matched.rms, found.declared.rms
+                 the declared configuration to {} only.",
+                matched.n,
+                matched.rms,
+                nats(found.declared.rms)
             )
         }
         (None, Verdict::Unknown) => unknown(found, declared),
@@ -60,10 +40,63 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
                 beyond(found)
             ),
             None => {
-                format!("The engine does not run {declared} ({:.3} nats rms off){}.", found.declared.rms, beyond(found))
+                format!(
+                    "The engine does not run {declared} ({:.3} nats rms off){}{}.",
+                    found.declared.rms,
+                    numbers(found),
+                    beyond(found)
+                )
             }
         },
     }
+}
+
+/// The sentence where nothing can be said of positions.
+fn other_weights(found: &Identification) -> Option<String> {
+    let check = &found.weights;
+    match check.weights {
+        Weights::Other => Some(format!(
+            "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
+                 off by {:.2} nats rms (correlation {:.2}, n = {}); it serves another checkpoint, or the tokens are another \
+                 tokenizer's.",
+            check.rms, check.correlation, check.n
+        )),
+        Weights::Close => Some(format!(
+            "The weights differ, not the positions: behind a single token, where positions cannot matter, the engine is \
+                 off by {:.3} nats rms (correlation {:.3}, n = {}), as quantised or further trained weights are; record \
+                 from an engine with the checkpoint's own weights.",
+            check.rms, check.correlation, check.n
+        )),
+        Weights::Misplaced => Some(
+            "The log-probabilities stand beside the wrong tokens: they fit other requests of the file, or the \
+                    neighbouring tokens, far better than their own; the file was reordered or shifted, record it again."
+                .to_owned(),
+        ),
+        Weights::Same => None,
+    }
+}
+
+/// The recovered numbers of a bias, in words.
+fn numbers(found: &Identification) -> String {
+    let Some(recovered) = &found.recovered else { return String::new() };
+    let mut text = String::new();
+    let known = recovered.values.iter().filter(|value| value.point.is_some()).count();
+    if !recovered.slopes.is_empty() {
+        let slope = |slope: &Interval| slope.point.map_or("not identifiable".to_owned(), |point| format!("{point:.4}"));
+        let slopes: Vec<String> = recovered.slopes.iter().map(slope).collect();
+        text = format!("; its slopes by head are {}", slopes.join(", "));
+    } else if known > 0 {
+        text = format!("; {known} of the {} values of its bias were recovered", recovered.values.len());
+    }
+    match recovered.temperature.and_then(|temperature| temperature.point) {
+        Some(factor) if (factor - 1.0).abs() > 1e-3 => text + &format!("; all scores are multiplied by {factor:.3}"),
+        _ => text,
+    }
+}
+
+/// A residual in the digits that it deserves.
+fn nats(rms: f64) -> String {
+    if rms < 0.01 { format!("{rms:.1e}") } else { format!("{rms:.2}") }
 }
 
 fn unknown(found: &Identification, declared: &str) -> String {

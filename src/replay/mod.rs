@@ -25,6 +25,7 @@ mod parts;
 mod positions;
 mod readback;
 mod rotation;
+mod sensitivity;
 mod serve;
 mod statistics;
 mod stopwatch;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 use super::positions::{Positions, Run};
+use super::sensitivity;
 use super::{BLOCK_ELEMENTS, Checkpoint, Replay, ReplayError};
 use crate::identify::{Candidate, Configuration, Hypothesis, Oracle, Prompt};
 use crate::observed::{Phase, Precision};
@@ -16,8 +17,8 @@ use crate::units::Tokens;
 const BATCH_TOKENS: usize = 4_096;
 /// A checkpoint with more numbers is replayed in single precision: time and memory double otherwise.
 const EXACT_NUMBERS: usize = 20_000_000;
-/// Single precision rounds log-probabilities by about so many nats.
-const SINGLE: f64 = 1e-6;
+/// Single precision rounds log-probabilities by about so many nats: 30 layers were 1.2e-5 from transformers.
+const SINGLE: f64 = 1e-5;
 
 /// A checkpoint under any positional configuration, in double precision where it is small.
 pub struct Examined {
@@ -55,6 +56,24 @@ impl Examined {
                 by_numbers(&altered, &vec![configuration.mechanism.clone(); prompts.len()], prompts)
             }
         }
+    }
+
+    fn derivatives(
+        &self,
+        configuration: &Configuration,
+        prompts: &[Prompt<'_>],
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, ReplayError> {
+        let Mechanism::Rotate(rotation) = &configuration.mechanism else { return Ok(None) };
+        if rotation.decay.is_some() || configuration.temperature != 1.0 {
+            return Ok(None);
+        }
+        let mut found = vec![Vec::new(); prompts.len()];
+        for batch in batches(&vec![configuration.mechanism.clone(); prompts.len()], prompts) {
+            let rows: Vec<&[u32]> = batch.iter().map(|&i| &prompts[i].tokens[..prompts[i].upto]).collect();
+            let Some(slopes) = sensitivity::slopes(self.weights(), rotation, &rows)? else { return Ok(None) };
+            batch.iter().zip(slopes).for_each(|(&i, slopes)| found[i] = slopes);
+        }
+        Ok(Some(found))
     }
 
     /// A named configuration: by its numbers where they say all of it, else through an engine of its own.
@@ -120,6 +139,14 @@ impl Oracle for Examined {
     fn score(&mut self, hypothesis: Hypothesis<'_>, prompts: &[Prompt<'_>]) -> Result<Vec<Vec<f64>>, SubjectError> {
         Ok(self.answers(hypothesis, prompts)?)
     }
+
+    fn slopes(
+        &mut self,
+        configuration: &Configuration,
+        prompts: &[Prompt<'_>],
+    ) -> Result<Option<Vec<Vec<Vec<f64>>>>, SubjectError> {
+        Ok(self.derivatives(configuration, prompts)?)
+    }
 }
 
 impl Checkpoint {
@@ -141,25 +168,52 @@ impl Checkpoint {
     }
 }
 
-/// Prompts under mechanisms of their own; those with the same mechanism and length go together.
+/// Prompts under mechanisms of their own.
 fn by_numbers(
     checkpoint: &Checkpoint,
     mechanisms: &[Mechanism],
     prompts: &[Prompt<'_>],
 ) -> Result<Vec<Vec<f64>>, ReplayError> {
     let mut answers = vec![Vec::new(); prompts.len()];
+    for batch in batches(mechanisms, prompts) {
+        let rows: Vec<&[u32]> = batch.iter().map(|&i| &prompts[i].tokens[..prompts[i].upto]).collect();
+        for (i, answer) in batch.iter().zip(log_probabilities(checkpoint, &mechanisms[batch[0]], &rows)?) {
+            answers[*i] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// The prompts that go together: those with the same mechanism and length.
+fn batches(mechanisms: &[Mechanism], prompts: &[Prompt<'_>]) -> Vec<Vec<usize>> {
+    let mut found = Vec::new();
     let mut open: Vec<usize> = (0..prompts.len()).filter(|&i| prompts[i].upto > 1).collect();
     while let Some(&first) = open.first() {
         let fits = |i: usize| prompts[i].upto == prompts[first].upto && mechanisms[i] == mechanisms[first];
         let most = (BATCH_TOKENS / prompts[first].upto).max(1);
         let batch: Vec<usize> = open.iter().copied().filter(|&i| fits(i)).take(most).collect();
         open.retain(|i| !batch.contains(i));
-        let rows: Vec<&[u32]> = batch.iter().map(|&i| &prompts[i].tokens[..prompts[i].upto]).collect();
-        for (i, answer) in batch.iter().zip(log_probabilities(checkpoint, &mechanisms[first], &rows)?) {
-            answers[*i] = answer;
-        }
+        found.push(batch);
     }
-    Ok(answers)
+    found
+}
+
+/// Rows of equal length as a tensor, `[rows, length]`.
+pub(super) fn token_rows(checkpoint: &Checkpoint, rows: &[&[u32]]) -> Result<Tensor, ReplayError> {
+    let length = rows.first().map_or(0, |row| row.len()) as i64;
+    let vocabulary = checkpoint.config.architecture.vocabulary;
+    if let Some(&token) = rows.iter().flat_map(|row| row.iter()).find(|token| **token as usize >= vocabulary) {
+        return Err(ReplayError::Token { token, vocabulary });
+    }
+    let wide: Vec<i64> = rows.iter().flat_map(|row| row.iter().map(|&token| i64::from(token))).collect();
+    Ok(Tensor::f_from_slice(&wide)?.f_view([rows.len() as i64, length])?.f_to_device(checkpoint.device)?)
+}
+
+/// The log-probability of a next token behind each hidden state, `[n]`.
+pub(super) fn columns(checkpoint: &Checkpoint, hidden_nm: &Tensor, next_n: &Tensor) -> Result<Tensor, ReplayError> {
+    let logits = hidden_nm.f_linear(&checkpoint.weights.head, None::<&Tensor>)?;
+    let chosen = logits.f_gather(-1, &next_n.f_unsqueeze(-1)?, false)?;
+    Ok(chosen.f_squeeze_dim(-1)?.f_sub(&logits.f_logsumexp([-1_i64].as_slice(), false)?)?)
 }
 
 /// Log-probabilities of the tokens after the first of rows of equal length, `[rows][length - 1]`.
@@ -168,29 +222,21 @@ fn log_probabilities(
     mechanism: &Mechanism,
     rows: &[&[u32]],
 ) -> Result<Vec<Vec<f64>>, ReplayError> {
-    let (batch, length) = (rows.len() as i64, rows.first().map_or(0, |row| row.len()) as i64);
-    let vocabulary = checkpoint.config.architecture.vocabulary;
-    if let Some(&&token) =
-        rows.iter().flat_map(|row| row.iter()).collect::<Vec<_>>().iter().find(|t| ***t as usize >= vocabulary)
-    {
-        return Err(ReplayError::Token { token, vocabulary });
-    }
-    let wide: Vec<i64> = rows.iter().flat_map(|row| row.iter().map(|&token| i64::from(token))).collect();
-    let tokens_bt = Tensor::f_from_slice(&wide)?.f_view([batch, length])?.f_to_device(checkpoint.device)?;
+    let tokens_bt = token_rows(checkpoint, rows)?;
+    let length = tokens_bt.size()[1];
     let learned = checkpoint.weights.positions.as_ref();
     let run = Run::alone(0, length as usize - 1);
     let positions = Positions::new(mechanism, run, learned, checkpoint.kind, checkpoint.device)?;
     let hidden_btm = checkpoint.hidden(&tokens_bt.f_narrow(1, 0, length - 1)?, &positions, None, None)?;
     let (hidden_nm, next_n) = (hidden_btm.f_flatten(0, 1)?, tokens_bt.f_narrow(1, 1, length - 1)?.f_reshape([-1])?);
+    let vocabulary = checkpoint.config.architecture.vocabulary;
     let (all, most) = (next_n.size()[0], (BLOCK_ELEMENTS / 2 / vocabulary.max(1)).max(1) as i64);
     let mut flat: Vec<f64> = Vec::with_capacity(all as usize);
     let mut start = 0;
     while start < all {
         let count = most.min(all - start);
-        let logits = hidden_nm.f_narrow(0, start, count)?.f_linear(&checkpoint.weights.head, None::<&Tensor>)?;
-        let chosen = logits.f_gather(-1, &next_n.f_narrow(0, start, count)?.f_unsqueeze(-1)?, false)?;
-        let log_probability = chosen.f_squeeze_dim(-1)?.f_sub(&logits.f_logsumexp([-1_i64].as_slice(), false)?)?;
-        flat.extend(Vec::<f64>::try_from(&log_probability.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?)?);
+        let values = columns(checkpoint, &hidden_nm.f_narrow(0, start, count)?, &next_n.f_narrow(0, start, count)?)?;
+        flat.extend(Vec::<f64>::try_from(&values.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?)?);
         start += count;
     }
     Ok(flat.chunks(length as usize - 1).map(<[f64]>::to_vec).collect())

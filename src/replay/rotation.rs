@@ -100,6 +100,17 @@ impl Angles {
         Ok(rows.pop().map(|row| Self { cos_t1p, sin_t1p, ..row }))
     }
 
+    /// The same angles for each of so many rows of a batch, and their cosines and sines, to take derivatives by.
+    pub(super) fn by_row(self, rows: i64) -> Result<(Self, [Tensor; 2]), ReplayError> {
+        let own = |t: &Tensor| -> Result<Tensor, ReplayError> {
+            let shape = [&[rows], t.size().as_slice()].concat();
+            Ok(t.f_unsqueeze(0)?.f_expand(shape, false)?.f_contiguous()?.f_detach()?.f_set_requires_grad(true)?)
+        };
+        let leaves = [own(&self.cos_t1p)?, own(&self.sin_t1p)?];
+        let (cos_t1p, sin_t1p) = (leaves[0].shallow_clone(), leaves[1].shallow_clone());
+        Ok((Self { cos_t1p, sin_t1p, ..self }, leaves))
+    }
+
     /// The angles of some of the positions, `rows` of them by index.
     pub(super) fn select(&self, rows: &Tensor) -> Result<Self, ReplayError> {
         let rows = rows.f_to_device(self.cos_t1p.device())?;

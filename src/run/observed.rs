@@ -60,26 +60,28 @@ impl Found {
         scenario.running(if same { meant } else { method }, factor, faults)
     }
 
-    /// Says what runs, and what the difference to what was meant costs.
+    /// Says what runs, and after what that costs what the meant configuration would cost.
     pub fn tell(&self, findings: &mut Findings, meant: &Scenario, cells: &[(Cell, Outcome)]) {
         findings.answer = format!("{} {}", self.sentence, findings.answer);
         let shared = with_latency(cells.to_vec());
         let as_meant = ablation::diagnose(&Evidence { scenario: meant, cells: &shared });
-        for verdict in &findings.verdicts {
-            let other = as_meant.verdicts.iter().find(|other| other.question == verdict.question);
-            let (Some(runs), Some(meant)) = (verdict.change, other.and_then(|other| other.change)) else { continue };
-            findings.notes.push(format!(
-                "{}: what runs changes it by {:+.3} {unit} [{:+.3}, {:+.3}] against the reference, what was meant would change it \
-                 by {:+.3} [{:+.3}, {:+.3}] (n = {}).",
-                verdict.question.words(),
-                runs.point,
-                runs.low,
-                runs.high,
-                meant.point,
-                meant.low,
-                meant.high,
-                runs.n,
-                unit = verdict.unit
+        if as_meant.deployed == findings.deployed {
+            return;
+        }
+        let costs: Vec<String> = as_meant
+            .verdicts
+            .iter()
+            .filter_map(|verdict| {
+                let change = verdict.change.as_ref()?;
+                let (words, amount) = (verdict.question.words(), ablation::amount(verdict.question, change));
+                Some(format!("{words} by {amount} (n = {})", change.n))
+            })
+            .collect();
+        if !costs.is_empty() {
+            findings.answer.push_str(&format!(
+                " What was meant, {}, would change {} against the reference.",
+                as_meant.deployed,
+                ablation::join(&costs.iter().map(String::as_str).collect::<Vec<_>>())
             ));
         }
     }

@@ -59,15 +59,19 @@ fn serve(dialect: Option<Dialect>, path: &str, body: &Value) -> (u16, Value) {
         }
         (Some(Dialect::LlamaCpp), "/completion") => {
             let tokens = &prompts(body)[0];
+            // It chooses what a bias makes it choose; the odd ones are no whole characters and come without a number.
+            let chosen = body.pointer("/logit_bias/0/0").and_then(Value::as_u64).unwrap_or(2);
             let listed: Vec<Value> = (0..100).map(|id| json!({ "id": id, "logprob": logprob(tokens, id) })).collect();
-            (200, json!({ "completion_probabilities": [{ "id": 1, "logprob": -0.1, "top_logprobs": listed }] }))
+            let own = json!([{ "id": chosen, "logprob": logprob(tokens, chosen), "top_logprobs": listed }]);
+            (200, json!({ "completion_probabilities": if chosen % 2 == 0 { own } else { json!([]) } }))
         }
         (_, "/v1/completions") => (200, json!({ "choices": [{ "index": 0, "text": "hello" }] })),
         _ => (404, json!({ "error": "no such path" })),
     }
 }
 
-fn handle(mut stream: TcpStream, dialect: Option<Dialect>, failures: &AtomicUsize) {
+/// Reads a request, and writes what is answered to its path and body.
+fn answer_to(mut stream: TcpStream, answer: impl Fn(&str, &Value) -> (u16, Value)) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut head = String::new();
     reader.read_line(&mut head).unwrap();
@@ -86,16 +90,21 @@ fn handle(mut stream: TcpStream, dialect: Option<Dialect>, failures: &AtomicUsiz
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let (status, answer) = answer(&path, &body);
+    let text = answer.to_string();
+    // Some servers answer in chunks: two of them here.
+    let half = (text.len() / 2..).find(|&at| text.is_char_boundary(at)).unwrap();
+    let (one, two) = text.split_at(half);
+    let chunks = format!("{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n", one.len(), two.len());
+    let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}").as_bytes());
+}
+
+fn handle(mut stream: TcpStream, dialect: Option<Dialect>, failures: &AtomicUsize) {
     if failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
         let _ = stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy");
         return;
     }
-    let (status, answer) = serve(dialect, &path, &body);
-    let text = answer.to_string();
-    // Some servers answer in chunks: two of them here.
-    let (one, two) = text.split_at(text.len() / 2);
-    let chunks = format!("{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n", one.len(), two.len());
-    let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}").as_bytes());
+    answer_to(stream, |path, body| serve(dialect, path, body));
 }
 
 /// A server that fails so many times first; its address.
@@ -139,10 +148,51 @@ fn each_dialect_is_found_and_its_values_stand_beside_their_tokens() {
                 let expected = logprob(&wide[..i], wide[i]) as f32;
                 assert_eq!(observation.logprobs[i], Some(expected), "{dialect:?} at {i}");
             }
-            let phase = if dialect == Dialect::LlamaCpp { Phase::Decode } else { Phase::Prefill };
-            assert_eq!((observation.phase, observation.dtype.as_deref()), (Some(phase), Some("float32")));
+            // Short prompts are read anew for each token where the server tells of generated ones only.
+            assert_eq!((observation.phase, observation.dtype.as_deref()), (Some(Phase::Prefill), Some("float32")));
         }
     }
+}
+
+/// What llama.cpp's own server (build 11549) answered to this client, byte for byte the same requests: among the tokens are
+/// one that ends a text (11) and ones that are no whole characters (97, 127).
+#[test]
+fn a_recorded_llama_cpp_server_is_understood() {
+    let recorded = include_str!("../fixtures/served/exchanges.jsonl");
+    let exchanges: Vec<Value> = recorded.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let endpoint = replaying(exchanges);
+    let sent = Sent { prompts: vec![SHORT.to_vec()] };
+    let long = Sent { prompts: vec![LONG.to_vec()] };
+    let manner = manner(0);
+    let mut server = Server::meet(&endpoint, &manner, &SHORT[..3]).unwrap();
+    assert_eq!(server.dialect(), Dialect::LlamaCpp);
+    let found = server.record(&[sent, long], |note| panic!("{note}")).unwrap();
+    assert_eq!((found[0].phase, found[1].phase), (Some(Phase::Prefill), Some(Phase::Decode)));
+    assert!(found.iter().all(|row| row.logprobs[0].is_none() && row.logprobs[1..].iter().all(Option::is_some)));
+    // Both begin with the same tokens; read anew or decoded, they are as likely.
+    for (read, decoded) in found[0].logprobs.iter().zip(&found[1].logprobs).skip(1) {
+        assert!((read.unwrap() - decoded.unwrap()).abs() < 1e-4, "{read:?} {decoded:?}");
+    }
+}
+
+const SHORT: [u32; 8] = [5, 6, 127, 900, 11, 97, 2, 300];
+const LONG: [u32; 20] = [5, 6, 127, 900, 11, 97, 2, 300, 77, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411];
+
+/// A server that gives the recorded answer to each recorded request, and 500 to any other.
+fn replaying(exchanges: Vec<Value>) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer_to(stream, |path, body| {
+                let same = |exchange: &&Value| exchange["path"] == json!(path) && exchange["body"] == *body;
+                let found = exchanges.iter().find(same);
+                let unknown = || (500, json!({ "error": format!("not recorded: {path} {body}") }));
+                found.map_or_else(unknown, |found| (found["status"].as_u64().unwrap() as u16, found["answer"].clone()))
+            });
+        }
+    });
+    Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap()
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::path::Path;
 use gyro::faults::AnyFault;
 use gyro::identify::{Candidate, Identification, Question, Verdict, identify, precision};
 use gyro::observed;
+use gyro::positions::AnyMethod;
 use gyro::replay::{Checkpoint, Examined};
+use gyro::units::Stretch;
 use tch::Device;
 
 const FIXTURES: &str = "tests/fixtures/identify";
@@ -20,6 +22,28 @@ fn examine(checkpoint: &str, file: &Path) -> Identification {
     let mut oracle = Examined::new(&checkpoint, precision(&observations)).unwrap();
     let question = Question { observations: &observations, declared: Candidate::healthy(method, factor), budget: None };
     identify(&mut oracle, &question).unwrap()
+}
+
+/// Outputs that `gyro capture` recorded from llama.cpp's own server (`tools/serve_llama.py`, build 11549): exact ones, and
+/// those of its defaults, which cache and attend in 16 bits.
+#[test]
+fn engines_served_by_llama_cpp_are_identified() {
+    for (file, expected) in [
+        ("exact", "none"),
+        ("exact.linear4", "linear x4"),
+        ("exact.yarn4", "yarn x4"),
+        ("rounded", "none"),
+        ("rounded.yarn4", "yarn x4"),
+    ] {
+        let found =
+            examine("models/reference/rope-2k", &Path::new("tests/fixtures/served").join(format!("{file}.jsonl")));
+        println!("{file}: {}", found.sentence);
+        let matched = found.matched.as_ref().unwrap_or_else(|| panic!("{file}: {}", found.sentence));
+        let method = AnyMethod::named(&matched.method).unwrap();
+        let label = Candidate::healthy(method, Stretch(matched.factor)).label();
+        assert_eq!((label.as_str(), &matched.fault), (expected, &None), "{file}: {}", found.sentence);
+        assert_eq!(found.verdict == Verdict::AsDeclared, expected == "none", "{file}: {}", found.sentence);
+    }
 }
 
 /// Outputs of transformers in single precision and in bfloat16: each patched bug is named, and none where there is none.
