@@ -96,9 +96,13 @@ fn exchange(
         endpoint.address(),
         body.len()
     );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body.as_bytes())?;
-    read_answer(&mut BufReader::new(stream.take(LARGEST)))
+    // A server may refuse before it has read the whole request: then writing fails, and the answer says why.
+    let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+    let answer = read_answer(&mut BufReader::new(stream.take(LARGEST)));
+    match (sent, answer) {
+        (_, Ok(answer)) => Ok(answer),
+        (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+    }
 }
 
 fn read_answer(reader: &mut impl BufRead) -> std::io::Result<(u16, String)> {

@@ -63,7 +63,7 @@ fn serve(dialect: Option<Dialect>, path: &str, body: &Value) -> (u16, Value) {
             let chosen = body.pointer("/logit_bias/0/0").and_then(Value::as_u64).unwrap_or(2);
             let listed: Vec<Value> = (0..100).map(|id| json!({ "id": id, "logprob": logprob(tokens, id) })).collect();
             let own = json!([{ "id": chosen, "logprob": logprob(tokens, chosen), "top_logprobs": listed }]);
-            (200, json!({ "completion_probabilities": if chosen % 2 == 0 { own } else { json!([]) } }))
+            (200, json!({ "completion_probabilities": if chosen.is_multiple_of(2) { own } else { json!([]) } }))
         }
         (_, "/v1/completions") => (200, json!({ "choices": [{ "index": 0, "text": "hello" }] })),
         _ => (404, json!({ "error": "no such path" })),
@@ -93,7 +93,7 @@ fn answer_to(mut stream: TcpStream, answer: impl Fn(&str, &Value) -> (u16, Value
     let (status, answer) = answer(&path, &body);
     let text = answer.to_string();
     // Some servers answer in chunks: two of them here.
-    let half = (text.len() / 2..).find(|&at| text.is_char_boundary(at)).unwrap();
+    let half = (text.len() / 2..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap();
     let (one, two) = text.split_at(half);
     let chunks = format!("{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n", one.len(), two.len());
     let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}").as_bytes());

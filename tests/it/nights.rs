@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gyro::baselines::{history, read_run};
+use gyro::baselines::{Lock, history, read_run};
 use gyro::stats::random::Random;
 
 /// How often the night is killed.
@@ -175,13 +175,13 @@ fn a_slower_engine_is_flagged_by_its_time_alone() {
 #[test]
 fn two_nights_at_once_do_not_mix() {
     let home = home("twice");
-    let first = night(&home).spawn().unwrap();
-    let lock = home.join("nightly/night.json");
-    while !lock.exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let nightly = home.join("nightly");
+    fs::create_dir_all(&nightly).unwrap();
+    // What a night holds until it ends, however long that takes.
+    let first = Lock::take(&nightly.join(".lock"), &nightly).unwrap();
     let second = night(&home).output().unwrap();
     assert_eq!(second.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&second.stderr).contains("another run is writing here"));
-    stop(first);
+    assert!(!nightly.join("night.json").exists(), "it must not have begun");
+    drop(first);
 }
