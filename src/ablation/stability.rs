@@ -119,8 +119,6 @@ pub(super) fn sentence(evidence: &Evidence, table: &[Stability]) -> Option<Strin
     for (what, who) in [("breaks", &broken), ("holds", &holding), ("undecided", &open)] {
         match who.len() {
             0 => {}
-            // Names of what nobody can judge help nobody; the table below the answer has them all.
-            count if count > MOST_NAMED && what == "undecided" => parts.push(format!("undecided: {count} cells")),
             count if count > MOST_NAMED => {
                 let first: Vec<&str> = who.iter().take(MOST_NAMED).map(String::as_str).collect();
                 parts.push(format!("{what}: {}; and {} more", first.join("; "), count - MOST_NAMED));
