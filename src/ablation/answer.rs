@@ -34,7 +34,7 @@ pub(super) fn answer(
 
 fn is_deployed(evidence: &Evidence, best: &Recommendation) -> bool {
     let deployed = evidence.deployed();
-    deployed.method.name() == best.method && deployed.factor.0 == best.factor && deployed.adapted.0 == best.adapted
+    deployed.healthy().label() == best.label()
 }
 
 /// The sentence where nothing is worse.

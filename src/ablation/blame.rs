@@ -179,7 +179,11 @@ fn ranked(
             undecided(board, alternatives, &decision)
         } else {
             let axes = unmeasured.join(" and no other ");
-            format!("the grid holds no other {axes} to compare with: add one under `ablate`")
+            // More training repairs much whatever the method, so cells of another adaptation say nothing of it.
+            let deployed = evidence.deployed().adapted;
+            let others = evidence.cells.iter().any(|(cell, _)| cell.adapted != deployed);
+            let trained = if others { " with as much adaptation as the deployed cell" } else { "" };
+            format!("the grid holds no other {axes}{trained} to compare with: add one under `ablate`")
         };
         let mut head = bare(Axis::Undecided, evidence, board.question, lines.to_vec());
         head.confidence = decision.share(Axis::Undecided);

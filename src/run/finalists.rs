@@ -26,16 +26,13 @@ pub(super) fn next(scenario: &Scenario, provenance: &Provenance, cells: &[(Cell,
     let mut candidates = best(&Dossier { scenario, config: &config, run: &run }, wanted);
     // The report weighs measured times only, so that a cell may stand first in it that the memo's arithmetic has refused.
     let advised = findings.recommendation.as_ref().map(Recommendation::label);
-    candidates.extend(grid(&shared).filter(|cell| advised == Some(cell.label())).cloned());
+    let grid = shared.iter().map(|(cell, _)| cell).filter(|cell| cell.arm == Arm::Grid);
+    candidates.extend(grid.filter(|cell| advised == Some(cell.label())).cloned());
     let timings = candidates.iter().map(Cell::latency);
     // The unscaled model is what everything is timed against, and a timing that failed is not tried twice.
     timings
         .into_iter()
         .find(|timing| *timing != Cell::unscaled().latency() && !cells.iter().any(|(cell, _)| cell == timing))
-}
-
-fn grid(cells: &[(Cell, Outcome)]) -> impl Iterator<Item = &Cell> {
-    cells.iter().map(|(cell, _)| cell).filter(|cell| cell.arm == Arm::Grid)
 }
 
 /// How many candidates are to be timed.

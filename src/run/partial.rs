@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::cells::cells_of;
-use super::{Finished, findings};
+use super::{Finished, finalists, findings};
 use crate::baselines;
 use crate::measurement::with_latency;
 use crate::provenance::Provenance;
@@ -18,17 +18,20 @@ pub(super) fn partial(dir: &Path) -> anyhow::Result<Option<Finished>> {
     let provenance: Provenance = serde_json::from_str(&description).context("cells/run.json is damaged")?;
     let scenario = scenario(&provenance)?;
     let all = cells_of(&scenario);
-    let waiting: Vec<String> = all
+    let mut waiting: Vec<String> = all
         .iter()
         .filter(|cell| !cells.iter().any(|(done, _)| done == *cell))
         .map(crate::measurement::Cell::label)
         .collect();
+    let measured = all.len() - waiting.len();
+    if finalists::next(&scenario, &provenance, &cells).is_some() {
+        waiting.push("the timings of the best candidates".to_owned());
+    }
     let shared = with_latency(cells.clone());
     let mut findings = findings(&scenario, &cells, &shared);
     let state = format!(
-        "This run is still going on: {} of {} cells are measured, and every number here may change. Not measured \
+        "This run is still going on: {measured} of {} cells are measured, and every number here may change. Not measured \
          yet: {}.",
-        all.len() - waiting.len(),
         all.len(),
         waiting.join(", ")
     );

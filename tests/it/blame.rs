@@ -186,6 +186,21 @@ fn replace(run: &mut Run, cell: &Cell, outcome: Outcome) {
 }
 
 #[test]
+fn what_is_deployed_is_known_by_its_parameters_too() {
+    let based: AnyMethod = serde_json::from_value(serde_json::json!({ "rope": { "theta": 43873.0 } })).unwrap();
+    let mut scenario = scenario("linear", 4.0);
+    scenario.deployed.0 = based.clone();
+    let bad = |short| Nature { short, ..GOOD };
+    let mut run = run(|method, factor| if factor == 1.0 { textbook(method, factor) } else { bad(1.0) }, 8, 1);
+    let deployed = Cell::grid(based, Stretch(4.0));
+    run.insert(1, (deployed.clone(), Outcome::Measured(rows(&deployed, bad(0.5), 8, 1))));
+    let findings = found(&scenario, &run);
+    assert_eq!(ruling(&findings, Question::ShortRange), Ruling::Worse);
+    assert_eq!(findings.recommendation.as_ref().unwrap().label(), deployed.label());
+    assert!(findings.answer.ends_with("is better than what is deployed."), "{}", findings.answer);
+}
+
+#[test]
 fn a_method_that_fails_at_short_range_is_named() {
     let findings = found(&scenario("linear", 4.0), &run(textbook, 8, 1));
     assert_eq!(ruling(&findings, Question::ShortRange), Ruling::Worse);

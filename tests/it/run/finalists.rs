@@ -6,7 +6,7 @@ use gyro::run::Finished;
 use super::*;
 
 /// The regression's scenario with two candidates to be timed.
-fn run_of(name: &str, script: &Script) -> Finished {
+fn request_of(name: &str) -> Request {
     let out = folder(name);
     fs::create_dir_all(&out).unwrap();
     let text = fs::read_to_string("scenarios/8k_regression.yaml").unwrap();
@@ -15,8 +15,11 @@ fn run_of(name: &str, script: &Script) -> Finished {
     assert!(text.contains("latency_candidates"));
     let scenario = out.join("candidates.yaml");
     fs::write(&scenario, text).unwrap();
-    let request = Request { scenario, ..request(&out.join("run"), Resume::Automatic) };
-    run::diagnose(&request, |_: &Scenario| Ok(script)).unwrap()
+    Request { scenario, ..request(&out.join("run"), Resume::Automatic) }
+}
+
+fn run_of(name: &str, script: &Script) -> Finished {
+    run::diagnose(&request_of(name), |_: &Scenario| Ok(script)).unwrap()
 }
 
 /// What was timed, in its order.
@@ -61,4 +64,18 @@ fn the_deployed_cells_ratios_come_from_its_own_blocks() {
     let ratios = |run: &Finished| run.findings.speed.clone().unwrap().ratios;
     let deployed = |run: &Finished| ratios(run).into_iter().filter(|one| one.arm == "deployed").collect::<Vec<_>>();
     assert_eq!(deployed(&alone), deployed(&beside));
+}
+
+#[test]
+fn a_run_that_still_times_its_candidates_says_so() {
+    let request = request_of("finalists_partial");
+    // Eleven cells, and the three arms of the deployed cell's timing.
+    let killed = Script { stops_after: Some(14), held_back: Some(0.0), ..Script::default() };
+    let outcome =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run::diagnose(&request, |_: &Scenario| Ok(&killed))));
+    assert!(outcome.is_err(), "the script stops the run");
+    let partial = run::report(request.out.as_ref().unwrap()).unwrap();
+    let answer = &partial.findings.answer;
+    assert!(answer.contains("12 of 12 cells are measured"), "{answer}");
+    assert!(answer.contains("Not measured yet: the timings of the best candidates."), "{answer}");
 }
