@@ -55,32 +55,70 @@ fn healthy(verdicts: &[Verdict]) -> String {
     }
 }
 
+/// The questions that one thing is to blame for.
+struct Group {
+    /// What is to blame, and the switch that repairs it.
+    blamed: Blamed,
+    /// What got worse, by how much.
+    damages: Vec<String>,
+    /// What is switched to for each damage, and the share of it that goes away.
+    repairs: Vec<(Option<String>, String)>,
+}
+
+/// What is to blame, as the questions of one cause share it.
+#[derive(PartialEq)]
+struct Blamed {
+    /// Up to what is switched to.
+    switching: String,
+    /// After it.
+    staying: &'static str,
+}
+
 /// The sentence that names what got worse and why, with questions of the same cause together.
 fn damaged(evidence: &Evidence, worse: &[&Verdict], causes: &[Cause]) -> String {
-    let mut groups: Vec<(String, Vec<String>, Vec<String>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for verdict in worse {
         let cause = causes.iter().find(|cause| cause.question == verdict.question);
-        let why = cause.map_or_else(String::new, |cause| blamed(evidence, cause));
+        let blamed = cause.map_or(Blamed { switching: String::new(), staying: "" }, |cause| blamed(evidence, cause));
         let repair = cause.filter(|cause| cause.axis != Axis::Undecided).and_then(|cause| cause.repair.as_ref());
-        let removed = repair.map(|repair| share(&repair.fraction));
-        match groups.iter_mut().find(|(other, _, _)| *other == why) {
-            Some((_, amounts, shares)) => {
-                amounts.push(got_worse(verdict));
-                shares.extend(removed);
+        let target = cause.and_then(target);
+        let repairs = repair.map(|repair| (target, share(&repair.fraction)));
+        match groups.iter_mut().find(|group| group.blamed == blamed) {
+            Some(group) => {
+                group.damages.push(got_worse(verdict));
+                group.repairs.extend(repairs);
             }
-            None => groups.push((why, vec![got_worse(verdict)], removed.into_iter().collect())),
+            None => groups.push(Group {
+                blamed,
+                damages: vec![got_worse(verdict)],
+                repairs: repairs.into_iter().collect(),
+            }),
         }
     }
-    let joined = |words: &[String]| join(&words.iter().map(String::as_str).collect::<Vec<_>>());
-    let parts: Vec<String> = groups
-        .into_iter()
-        .map(|(why, amounts, shares)| {
-            let of = if amounts.len() == 1 { "of it" } else { "of these" };
-            let removes = if shares.is_empty() { String::new() } else { format!(" removes {} {of}", joined(&shares)) };
-            format!("{}: {why}{removes}", joined(&amounts))
-        })
-        .collect();
+    let parts: Vec<String> = groups.iter().map(Group::words).collect();
     capitalised(&format!("{}.", parts.join("; ")))
+}
+
+impl Group {
+    fn words(&self) -> String {
+        let joined = |words: &[String]| join(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let Blamed { switching, staying } = &self.blamed;
+        let damages = joined(&self.damages);
+        let of = if self.damages.len() == 1 { "of it" } else { "of these" };
+        let Some((first, _)) = self.repairs.first() else { return format!("{damages}: {switching}{staying}") };
+        let same = self.repairs.iter().all(|(target, _)| target == first);
+        if same {
+            let to = first.as_ref().map_or_else(String::new, |target| format!(" to {target}"));
+            let shares: Vec<String> = self.repairs.iter().map(|(_, share)| share.clone()).collect();
+            return format!("{damages}: {switching}{to}{staying} removes {} {of}", joined(&shares));
+        }
+        let shares: Vec<String> = self
+            .repairs
+            .iter()
+            .map(|(target, share)| target.as_ref().map_or_else(|| share.clone(), |to| format!("{share} (to {to})")))
+            .collect();
+        format!("{damages}: {switching}{staying} removes {} {of}", joined(&shares))
+    }
 }
 
 fn got_worse(verdict: &Verdict) -> String {
@@ -97,32 +135,43 @@ fn got_worse(verdict: &Verdict) -> String {
     }
 }
 
-fn blamed(evidence: &Evidence, cause: &Cause) -> String {
-    let (method, factor) = &evidence.scenario.deployed;
-    // With a repair, the caller adds what it removes, for all questions of this cause at once.
-    let removes = if cause.repair.is_some() { "" } else { " makes it healthy" };
-    let by = cause.repair.as_ref().map(|repair| repair.by.clone());
-    let to = |fallback: &str| by.clone().unwrap_or_else(|| fallback.to_owned());
+/// What the repair of a cause switches to; nothing where it switches nothing.
+fn target(cause: &Cause) -> Option<String> {
+    let by = &cause.repair.as_ref()?.by;
     match cause.axis {
-        Axis::Method => format!(
-            "the method is to blame, switching `{}` to `{}` at the same factor{removes}",
-            method.label(),
-            to("another method")
+        Axis::Method => Some(format!("`{by}`")),
+        Axis::Factor | Axis::Interaction => Some(by.clone()),
+        Axis::Condition | Axis::None | Axis::Undecided => None,
+    }
+}
+
+fn blamed(evidence: &Evidence, cause: &Cause) -> Blamed {
+    let (method, factor) = &evidence.scenario.deployed;
+    let (switching, staying, healthy) = match cause.axis {
+        Axis::Method => (
+            format!("the method is to blame, switching `{}`", method.label()),
+            " at the same factor",
+            " to another method at the same factor makes it healthy",
         ),
-        Axis::Factor => format!(
-            "the factor is to blame, switching {factor} to {} with the same method{removes}",
-            to("another factor")
+        Axis::Factor => (
+            format!("the factor is to blame, switching {factor}"),
+            " with the same method",
+            " to another factor with the same method makes it healthy",
         ),
-        Axis::Interaction => {
-            format!("method and factor are to blame together, only changing both (to {}){removes}", to("another cell"))
-        }
+        Axis::Interaction => (
+            "method and factor are to blame together, only changing both".to_owned(),
+            "",
+            " to another cell makes it healthy",
+        ),
         Axis::Condition if cause.repair.is_some() => {
             // What removes the damage is the fault's repair, never the fault.
-            format!("the implementation is to blame, repairing {}", cause.name)
+            (format!("the implementation is to blame, repairing {}", cause.name), "", "")
         }
-        Axis::Condition => format!("the implementation is to blame ({})", cause.name),
-        Axis::None | Axis::Undecided => undecided(cause),
-    }
+        Axis::Condition => (format!("the implementation is to blame ({})", cause.name), "", ""),
+        Axis::None | Axis::Undecided => (undecided(cause), "", ""),
+    };
+    // With a repair, the group adds what it removes, for all questions of this cause at once.
+    Blamed { switching, staying: if cause.repair.is_some() { staying } else { healthy } }
 }
 
 fn undecided(cause: &Cause) -> String {

@@ -15,7 +15,7 @@ use super::board::ruling;
 use super::rows::{Bin, profile};
 use super::words::{amount, number};
 
-/// More cells than these are counted, not named: the table has them all.
+/// More cells than these are counted, not named: the report's table has them all.
 const MOST_NAMED: usize = 4;
 
 type Profile = BTreeMap<Bin, BTreeMap<u32, f64>>;
@@ -115,17 +115,14 @@ pub(super) fn sentence(evidence: &Evidence, table: &[Stability]) -> Option<Strin
     let holding: Vec<String> = table.iter().filter(stable).map(|row| format!("{}{}", row.label, far(row))).collect();
     let open = table.iter().filter(|row| row.breaks.is_none() && !stable(row)).map(|row| row.label.clone());
     let open: Vec<String> = open.collect();
-    let mut parts = Vec::new();
-    for (what, who) in [("breaks", &broken), ("holds", &holding), ("undecided", &open)] {
-        match who.len() {
-            0 => {}
-            count if count > MOST_NAMED => {
-                let first: Vec<&str> = who.iter().take(MOST_NAMED).map(String::as_str).collect();
-                parts.push(format!("{what}: {}; and {} more", first.join("; "), count - MOST_NAMED));
-            }
-            _ => parts.push(format!("{what}: {}", who.join("; "))),
-        }
-    }
+    let parts: Vec<String> = [("breaks", &broken), ("holds", &holding), ("undecided", &open)]
+        .into_iter()
+        .filter(|(_, who)| !who.is_empty())
+        .map(|(what, who)| match who.len() {
+            few if few <= MOST_NAMED => format!("{what}: {}", who.join("; ")),
+            many => format!("{what}: {many} of {}", table.len()),
+        })
+        .collect();
     let trained = evidence.scenario.trained;
     (!parts.is_empty()).then(|| format!("Beyond {trained} tokens, against its own level inside: {}.", parts.join(". ")))
 }

@@ -49,7 +49,7 @@ pub fn suspect(battery: &[Reading], replayed: &[Replayed]) -> Vec<Suspicion> {
         holds(one, Quantity::Disagreement)
             && holds(one, Quantity::Decode)
             && trial.exact
-            && own.is_like(&pace(&one.readings))
+            && own.is_explained_by(&pace(&one.readings))
     };
     if replayed.iter().any(|one| explains(&one)) {
         return outputs;

@@ -60,13 +60,12 @@ pub fn pace(readings: &[Reading]) -> Pace {
     pace
 }
 
-/// One round of timings hides a slow engine no better than this: below it, none is looked for.
+/// A few rounds of timings hide a slow engine no better than this: below it, none is looked for.
 const GLIMPSE: f64 = 1.1;
 
 /// Whether anything may be slow, so that more rounds are worth their time: the shortest times of two engines differ.
 #[must_use]
 pub fn may_be_slow(readings: &[Reading]) -> bool {
-    let threshold = if readings.iter().any(|reading| reading.document > 0) { SLOW } else { GLIMPSE };
     let mut least: BTreeMap<(Quantity, u32), [f64; 2]> = BTreeMap::new();
     for reading in readings {
         let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
@@ -77,7 +76,7 @@ pub fn may_be_slow(readings: &[Reading]) -> bool {
             *time = time.min(reading.value);
         }
     }
-    least.values().any(|[engine, healthy]| engine / healthy > threshold)
+    least.values().any(|[engine, healthy]| engine / healthy > GLIMPSE)
 }
 
 /// How unlike two paces are, as a logarithm of time: at the measured ratios, and at the nearest ends of their intervals.
@@ -93,10 +92,20 @@ impl Pace {
         self.ratios.iter().filter(|(_, ratio)| self.steady && ratio.low > SLOW)
     }
 
-    /// Whether another engine is about as slow.
+    /// Whether more rounds may tell that an engine is slow: it seems so, and no interval says it yet.
     #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        self.distance(other).is_some_and(|distance| distance.least <= 2.0 * ALIKE)
+    pub fn is_open(&self) -> bool {
+        self.steady && self.slow().next().is_none() && self.ratios.values().any(|ratio| ratio.point > SLOW)
+    }
+
+    /// Whether an engine that answers alike takes the time, too: most of what makes this one slow.
+    ///
+    /// Either all of the time is that engine's or none of it is, so half of it, as a logarithm, decides.
+    #[must_use]
+    pub fn is_explained_by(&self, other: &Self) -> bool {
+        let sums = self.slow().filter_map(|(timing, own)| Some((own.point.ln(), other.ratios.get(timing)?.point.ln())));
+        let (own, others) = sums.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        own > 0.0 && others > own / 2.0
     }
 
     /// How unlike another pace this one is: the root mean square of the differences of the logarithms, in which a timing
@@ -266,6 +275,21 @@ mod tests {
         };
         assert_eq!(names(unsteady(2.4, 0.3)), ["host_sync"], "2.4 times, give or take 0.7");
         assert_eq!(names(unsteady(2.4, 0.01)), ["unknown (latency)", "host_sync"]);
+    }
+
+    #[test]
+    fn time_is_explained_by_an_engine_that_takes_most_of_it() {
+        let deployed = pace(&timings(1.4, 1.0));
+        assert!(deployed.is_explained_by(&pace(&timings(1.35, 1.0))));
+        assert!(!deployed.is_explained_by(&pace(&timings(1.05, 1.0))), "something else takes the time");
+        assert!(!deployed.is_explained_by(&Pace::default()));
+    }
+
+    #[test]
+    fn what_seems_slow_is_timed_again_and_what_is_or_is_not_never() {
+        assert!(unsteady(1.5, 0.3).is_open());
+        assert!(!unsteady(1.5, 0.001).is_open(), "slow beyond doubt");
+        assert!(!unsteady(1.05, 0.02).is_open(), "not slow");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "libtorch")]
 mod engines;
+#[cfg(feature = "libtorch")]
+mod llamas;
 mod toy;
 
 use gyro::identify::{
