@@ -88,11 +88,9 @@ fn damaged(evidence: &Evidence, worse: &[&Verdict], causes: &[Cause]) -> String 
                 group.damages.push(got_worse(verdict));
                 group.repairs.extend(repairs);
             }
-            None => groups.push(Group {
-                blamed,
-                damages: vec![got_worse(verdict)],
-                repairs: repairs.into_iter().collect(),
-            }),
+            None => {
+                groups.push(Group { blamed, damages: vec![got_worse(verdict)], repairs: repairs.into_iter().collect() })
+            }
         }
     }
     let parts: Vec<String> = groups.iter().map(Group::words).collect();

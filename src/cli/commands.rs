@@ -114,6 +114,16 @@ fn memo(of: &Path, dir: Option<&Path>, format: Format) -> anyhow::Result<u8> {
 #[cfg(feature = "libtorch")]
 pub(super) const ADAPTED: &str = "reports/adapted";
 
+/// What the engine of a scenario runs, where the scenario names outputs of it.
+#[cfg(feature = "libtorch")]
+pub(super) fn identified(scenario: &Path, engine: &Engine) -> anyhow::Result<Option<run::Found>> {
+    let device = crate::replay::device_named(engine.device.as_deref())?;
+    run::identified(scenario, |checkpoint, precision| {
+        let checkpoint = crate::replay::Checkpoint::load(checkpoint, device)?;
+        Ok(Box::new(crate::replay::Examined::new(&checkpoint, precision)?))
+    })
+}
+
 /// Runs a request on the engine that was asked for.
 #[cfg(feature = "libtorch")]
 pub(super) fn diagnose(mut request: Request, engine: &Engine) -> anyhow::Result<Finished> {
@@ -122,10 +132,7 @@ pub(super) fn diagnose(mut request: Request, engine: &Engine) -> anyhow::Result<
     let device = device_named(engine.device.as_deref())?;
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
-    request.found = run::identified(&request.scenario, |checkpoint, precision| {
-        let checkpoint = crate::replay::Checkpoint::load(checkpoint, device)?;
-        Ok(Box::new(crate::replay::Examined::new(&checkpoint, precision)?))
-    })?;
+    request.found = identified(&request.scenario, engine)?;
     run::diagnose(&request, |scenario| {
         Ok(Fleet::load(scenario, device, Path::new(ADAPTED), |news| eprintln!("{news}"))?)
     })

@@ -91,7 +91,8 @@ fn nightly(mut request: NightRequest, engine: &Engine) -> anyhow::Result<Night> 
     request.threads = prepare_threads(engine.threads);
     request.device = device_name(device);
     let cache = Path::new(super::commands::ADAPTED);
-    run::nightly(&request, |scenario| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?))
+    let load = |scenario: &_| Ok(Fleet::load(scenario, device, cache, |news| eprintln!("{news}"))?);
+    run::nightly(&request, load, |path| super::commands::identified(path, engine))
 }
 
 #[cfg(not(feature = "libtorch"))]

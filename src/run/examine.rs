@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::ablation::condition::{
-    self, Candidate, Divergent, Pace, Replayed, Search, Signature, Suspicion, Trial, marks, may_be_slow, pace, refined,
-    signature, slow, suspect,
+    self, BESIDE, Candidate, Divergent, MOST_NAMED, Pace, Replayed, Search, Signature, Suspicion, Trial, marks,
+    may_be_slow, pace, refined, signature, slow, suspect,
 };
 use crate::faults::{AnyFault, Fault, Setting, Site};
 use crate::measurement::{Cell, CellId, Reading};
@@ -95,7 +95,7 @@ pub struct Examination {
 const LONGEST: &str = "one_shot";
 
 /// Rounds of timings that tell whether something may be slow.
-const GLANCES: u32 = 2;
+const GLANCES: u32 = 3;
 
 /// How many times the rounds are repeated while an engine seems slow and no interval says so. The limit of what is slow lies
 /// so far above a healthy engine that looking again calls none of them slow.
@@ -169,6 +169,7 @@ impl<'a> Workshop<'a> {
             if slow(&own, &signature(&readings)).is_some() {
                 self.time_exact(deployment, &signature(&readings), &mut replayed)?;
                 replayed.extend(self.paces(deployment, &able)?);
+                self.time_beside(deployed.as_mut(), deployment, &own, &mut replayed)?;
             }
         }
         let suspicions = suspect(&readings, &replayed);
@@ -422,7 +423,28 @@ impl<'a> Workshop<'a> {
         Ok(replayed)
     }
 
-    /// Rounds of timings of a subject and the healthy replay, with the latter twice where a control is asked for.
+    /// Times the deployment beside the hypotheses that are about as slow: what lies minutes apart cannot tell near ones apart.
+    fn time_beside(
+        &self,
+        deployed: &mut dyn Subject,
+        deployment: &Deployment<'_>,
+        own: &Pace,
+        replayed: &mut [Replayed],
+    ) -> Result<(), SubjectError> {
+        let Some(timing) = &self.timing else { return Ok(()) };
+        let timed = condition::timed(replayed);
+        let near = condition::closest(own, &timed);
+        for (candidate, _) in near.into_iter().take(MOST_NAMED) {
+            let alone = |one: &&mut Replayed| one.candidates.as_slice() == std::slice::from_ref(candidate);
+            let Some(one) = replayed.iter_mut().find(alone) else { continue };
+            let cell = deployment.declared.hypothesis(vec![candidate.fault.clone()]);
+            let rows = self.timed(deployed, &cell, (timing, 0..timing.blocks as u32), false)?;
+            one.readings.extend(rows.into_iter().map(|row| Reading { probe: BESIDE.to_owned(), ..row }));
+        }
+        Ok(())
+    }
+
+    /// Rounds of timings of a subject and a cell of the replay, with the latter twice where a control is asked for.
     fn timed(
         &self,
         subject: &mut dyn Subject,

@@ -10,7 +10,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Against, side_of};
-use super::{Finished, Request, diagnose, fingerprint, load as load_run};
+use super::{Finished, Found, Request, diagnose, fingerprint, load as load_run};
 use crate::baselines::{self, Entry, Lock, Resume, is_finished, write_page};
 use crate::reports::nightly::{Night, NightRun, Outcome};
 use crate::scenario::Scenario;
@@ -58,6 +58,7 @@ const UNFINISHED: &str =
 const ERROR: &str = "error.txt";
 
 /// Runs every scenario that this night has not finished, and writes the summary; the night's exit code comes with it.
+/// `identify` says what the engine of a scenario runs where its outputs are at hand.
 ///
 /// # Errors
 /// [`baselines::StoreError::Locked`] where another night is in progress in `out`; whatever keeps files from being written.
@@ -65,6 +66,7 @@ const ERROR: &str = "error.txt";
 pub fn nightly<E: Engine>(
     request: &NightRequest,
     load: impl Fn(&Scenario) -> anyhow::Result<E>,
+    identify: impl Fn(&Path) -> anyhow::Result<Option<Found>>,
 ) -> anyhow::Result<Night> {
     std::fs::create_dir_all(&request.out).with_context(|| format!("cannot make {}", request.out.display()))?;
     let _lock = Lock::take(&request.out.join(".lock"), &request.out)?;
@@ -73,7 +75,7 @@ pub fn nightly<E: Engine>(
         let name = name_of(path);
         let dir = request.out.join(&state.night).join(&name);
         eprintln!("{name}:");
-        match one(request, path, &dir, &load) {
+        match identify(path).and_then(|found| one(request, path, &dir, found, &load)) {
             Ok(finished) => {
                 let _ = std::fs::remove_file(dir.join(ERROR));
                 let entries = entries(&state, &name, &finished)?;
@@ -129,6 +131,7 @@ fn one<E: Engine>(
     request: &NightRequest,
     path: &Path,
     dir: &Path,
+    found: Option<Found>,
     load: impl Fn(&Scenario) -> anyhow::Result<E>,
 ) -> anyhow::Result<Finished> {
     let asked = Request {
@@ -142,7 +145,7 @@ fn one<E: Engine>(
         only: None,
         exhaustive: false,
         questions: None,
-        found: None,
+        found,
     };
     let scenario = super::scenario_of(&asked)?;
     let identity = fingerprint::Identity::of(&scenario, &request.device, request.threads)?;

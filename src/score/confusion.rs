@@ -34,7 +34,8 @@ impl Confusion {
             };
             names.iter().position(|other| other == name)
         };
-        for row in rows.iter().filter(|row| kinds.contains(&row.truth.kind)) {
+        let counts_for = |row: &&Row| kinds.contains(&row.truth.kind) && row.truth.axis != Axis::Undecided;
+        for row in rows.iter().filter(counts_for) {
             let Some(first) = row.top.first() else { continue };
             let truth = index(row.truth.axis, row.truth.places.first().copied());
             let found = index(first.axis, first.place);

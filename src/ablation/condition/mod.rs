@@ -14,7 +14,9 @@ use super::words;
 use crate::measurement::{Quantity, Reading};
 
 pub use marks::{Mark, marks};
-pub use pace::{Pace, Unlikeness, closest, may_be_slow, named_by_pace, pace, slow, with_pace};
+pub use pace::{
+    BESIDE, MOST_NAMED, Pace, Timed, Unlikeness, closest, may_be_slow, named_by_pace, pace, slow, with_pace,
+};
 pub use parameters::refined;
 pub use ranking::{Suspicion, rank};
 pub use search::{Ask, Candidate, Distance, Search, Trial, catalogue, distance};
@@ -54,10 +56,17 @@ pub fn suspect(battery: &[Reading], replayed: &[Replayed]) -> Vec<Suspicion> {
     if replayed.iter().any(|one| explains(&one)) {
         return outputs;
     }
-    let paces: Vec<(Candidate, Pace)> = replayed
+    let timed = timed(replayed);
+    with_pace(outputs, named_by_pace(unknown, &closest(&own, &timed)))
+}
+
+/// The hypotheses that were timed for the time that they take alone.
+#[must_use]
+pub fn timed(replayed: &[Replayed]) -> Vec<Timed> {
+    let holds = |one: &Replayed, quantity: Quantity| one.readings.iter().any(|row| row.quantity == quantity);
+    replayed
         .iter()
         .filter(|one| holds(one, Quantity::Decode) && !holds(one, Quantity::Disagreement))
-        .filter_map(|one| Some((one.candidates.first()?.clone(), pace(&one.readings))))
-        .collect();
-    with_pace(outputs, named_by_pace(unknown, &closest(&own, &paces)))
+        .filter_map(|one| Some(Timed::of(one.candidates.first()?.clone(), &one.readings)))
+        .collect()
 }

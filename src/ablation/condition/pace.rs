@@ -14,6 +14,9 @@ use crate::stats::{CONFIDENCE, Estimate, Resamples};
 /// The deployment is slow where the whole interval of a ratio lies above this.
 const SLOW: f64 = 1.2;
 
+/// From here on time is so far beyond [`SLOW`] that every measurement says so.
+const CLEARLY_SLOW: f64 = 1.3;
+
 /// The same engine timed twice must not differ by more than this.
 const STEADY: f64 = 1.2;
 
@@ -26,9 +29,16 @@ pub struct Pace {
     pub steady: bool,
 }
 
+/// The probe of timings of the deployment beside a hypothesis, in the same rounds: what tells near ones apart.
+pub const BESIDE: &str = "latency_beside";
+
 /// The pace in rows of timings: repeat 0 is the engine, 1 and 2 the healthy replay.
 #[must_use]
 pub fn pace(readings: &[Reading]) -> Pace {
+    of_rounds(readings.iter().filter(|reading| reading.probe != BESIDE))
+}
+
+fn of_rounds<'a>(readings: impl Iterator<Item = &'a Reading>) -> Pace {
     type Blocks = BTreeMap<u32, [Option<f64>; 3]>;
     let mut timings: BTreeMap<(Quantity, u32), Blocks> = BTreeMap::new();
     for reading in readings {
@@ -60,12 +70,16 @@ pub fn pace(readings: &[Reading]) -> Pace {
     pace
 }
 
-/// A few rounds of timings hide a slow engine no better than this: below it, none is looked for.
+/// One round of timings hides a slow engine no better than this: below it, none is looked for.
 const GLIMPSE: f64 = 1.1;
+
+/// The shortest of several rounds hides it better; a healthy engine seldom seems so slow.
+const GLANCE: f64 = 1.15;
 
 /// Whether anything may be slow, so that more rounds are worth their time: the shortest times of two engines differ.
 #[must_use]
 pub fn may_be_slow(readings: &[Reading]) -> bool {
+    let threshold = if readings.iter().any(|reading| reading.document > 0) { GLANCE } else { GLIMPSE };
     let mut least: BTreeMap<(Quantity, u32), [f64; 2]> = BTreeMap::new();
     for reading in readings {
         let (Some(length), Quantity::Prefill | Quantity::Decode) = (reading.at.length, reading.quantity) else {
@@ -76,7 +90,7 @@ pub fn may_be_slow(readings: &[Reading]) -> bool {
             *time = time.min(reading.value);
         }
     }
-    least.values().any(|[engine, healthy]| engine / healthy > GLIMPSE)
+    least.values().any(|[engine, healthy]| engine / healthy > threshold)
 }
 
 /// How unlike two paces are, as a logarithm of time: at the measured ratios, and at the nearest ends of their intervals.
@@ -90,6 +104,12 @@ impl Pace {
     /// The timings that are slow beyond doubt.
     fn slow(&self) -> impl Iterator<Item = (&(Quantity, u32), &Estimate)> {
         self.ratios.iter().filter(|(_, ratio)| self.steady && ratio.low > SLOW)
+    }
+
+    /// Whether a second measurement would call it slow, too.
+    #[must_use]
+    pub fn is_clearly_slow(&self) -> bool {
+        self.slow().any(|(_, ratio)| ratio.point > CLEARLY_SLOW)
     }
 
     /// Whether more rounds may tell that an engine is slow: it seems so, and no interval says it yet.
@@ -108,22 +128,17 @@ impl Pace {
         own > 0.0 && others > own / 2.0
     }
 
-    /// How unlike another pace this one is: the root mean square of the differences of the logarithms, in which a timing
-    /// counts the less the less is known of it.
+    /// How unlike another pace this one is.
     fn distance(&self, other: &Self) -> Option<Unlikeness> {
-        let logs = |ratio: &Estimate| (ratio.point.ln(), (ratio.high.ln() - ratio.low.ln()) / 2.0);
-        let (mut weights, mut point, mut least) = (0.0, 0.0, 0.0);
-        for (timing, ratio) in &self.ratios {
-            let Some(other) = other.ratios.get(timing) else { continue };
-            let ((own, own_error), (others, others_error)) = (logs(ratio), logs(other));
-            let (apart, error) = ((own - others).abs(), own_error.hypot(others_error));
-            let weight = 1.0 / (error * error + ALIKE * ALIKE);
-            weights += weight;
-            point += weight * apart.powi(2);
-            least += weight * (apart - error).max(0.0).powi(2);
-        }
-        let root = |sum: f64| (sum / weights).sqrt();
-        (weights > 0.0).then(|| Unlikeness { point: root(point), least: root(least) })
+        unlikeness(self.ratios.iter().filter_map(|(timing, ratio)| {
+            let ((own, own_error), (others, others_error)) = (logarithm(ratio), logarithm(other.ratios.get(timing)?));
+            Some((own - others, own_error.hypot(others_error)))
+        }))
+    }
+
+    /// How unlike an engine that takes the same time this one is.
+    fn distance_from_level(&self) -> Option<Unlikeness> {
+        unlikeness(self.ratios.values().map(logarithm))
     }
 
     fn words(&self) -> String {
@@ -141,6 +156,49 @@ impl Pace {
             })
             .collect();
         all.join(", ")
+    }
+}
+
+/// The logarithm of a ratio of times, and the half of its interval.
+fn logarithm(ratio: &Estimate) -> (f64, f64) {
+    (ratio.point.ln(), (ratio.high.ln() - ratio.low.ln()) / 2.0)
+}
+
+/// The root mean square of differences of logarithms with their errors; one counts the less the less is known of it.
+fn unlikeness(differences: impl Iterator<Item = (f64, f64)>) -> Option<Unlikeness> {
+    let (mut weights, mut point, mut least) = (0.0, 0.0, 0.0);
+    for (apart, error) in differences {
+        let weight = 1.0 / (error * error + ALIKE * ALIKE);
+        weights += weight;
+        point += weight * apart.powi(2);
+        least += weight * (apart.abs() - error).max(0.0).powi(2);
+    }
+    let root = |sum: f64| (sum / weights).sqrt();
+    (weights > 0.0).then(|| Unlikeness { point: root(point), least: root(least) })
+}
+
+/// What a hypothesis takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timed {
+    /// The fault.
+    pub candidate: Candidate,
+    /// The engine that has it, beside the healthy replay.
+    pace: Pace,
+    /// The deployment beside it; empty where they were not timed in the same rounds.
+    beside: Pace,
+}
+
+impl Timed {
+    /// From the rows of a hypothesis.
+    #[must_use]
+    pub fn of(candidate: Candidate, readings: &[Reading]) -> Self {
+        let beside = of_rounds(readings.iter().filter(|reading| reading.probe == BESIDE));
+        Self { candidate, pace: pace(readings), beside }
+    }
+
+    /// How unlike the deployment it is. What was timed in the same rounds knows better than what lies minutes apart.
+    fn distance(&self, deployed: &Pace) -> Option<Unlikeness> {
+        self.beside.distance_from_level().or_else(|| deployed.distance(&self.pace))
     }
 }
 
@@ -220,15 +278,15 @@ pub fn with_pace(outputs: Vec<Suspicion>, slow: Vec<Suspicion>) -> Vec<Suspicion
 }
 
 /// How many candidates are named beside each other.
-const MOST_NAMED: usize = 3;
+pub const MOST_NAMED: usize = 3;
 
 /// The candidates by how alike their pace is to the deployment's, the closest first, each with its distance.
 #[must_use]
-pub fn closest<'a>(deployed: &Pace, candidates: &'a [(Candidate, Pace)]) -> Vec<(&'a Candidate, Unlikeness)> {
-    let mut near: Vec<(&Candidate, Unlikeness)> = candidates
+pub fn closest<'a>(deployed: &Pace, timed: &'a [Timed]) -> Vec<(&'a Candidate, Unlikeness)> {
+    let mut near: Vec<(&Candidate, Unlikeness)> = timed
         .iter()
-        .filter(|(candidate, _)| candidate.fault.site() == Site::Latency)
-        .filter_map(|(candidate, pace)| Some((candidate, deployed.distance(pace)?)))
+        .filter(|one| one.candidate.fault.site() == Site::Latency)
+        .filter_map(|one| Some((&one.candidate, one.distance(deployed)?)))
         .collect();
     near.sort_by(|a, b| a.1.point.total_cmp(&b.1.point));
     near
@@ -268,13 +326,28 @@ mod tests {
     #[test]
     fn a_noisy_clock_refuses_no_name_and_a_steady_one_does() {
         let fault = crate::faults::AnyFault::named("host_sync").unwrap();
-        let known = [(Candidate { name: "host_sync".to_owned(), fault }, pace(&timings(2.0, 1.0)))];
+        let known = [Timed::of(Candidate { name: "host_sync".to_owned(), fault }, &timings(2.0, 1.0))];
         let names = |deployed: Pace| -> Vec<String> {
             let unknown = slow(&deployed, &Signature::default()).unwrap();
             named_by_pace(unknown, &closest(&deployed, &known)).into_iter().map(|one| one.name).collect()
         };
         assert_eq!(names(unsteady(2.4, 0.3)), ["host_sync"], "2.4 times, give or take 0.7");
         assert_eq!(names(unsteady(2.4, 0.01)), ["unknown (latency)", "host_sync"]);
+    }
+
+    #[test]
+    fn what_was_timed_in_the_same_rounds_decides_between_near_ones() {
+        let known = |name: &str, apart: f64, together: f64| {
+            let mut rows = timings(apart, 1.0);
+            rows.extend(timings(together, 1.0).into_iter().map(|row| Reading { probe: BESIDE.to_owned(), ..row }));
+            let fault = crate::faults::AnyFault::named(name).unwrap();
+            Timed::of(Candidate { name: name.to_owned(), fault }, &rows)
+        };
+        let deployed = pace(&timings(2.0, 1.0));
+        // Minutes apart the other one looked closer.
+        let known = [known("gathered_rows", 2.0, 1.06), known("host_sync", 1.9, 1.0)];
+        let near: Vec<&str> = closest(&deployed, &known).into_iter().map(|(one, _)| one.name.as_str()).collect();
+        assert_eq!(near, ["host_sync", "gathered_rows"]);
     }
 
     #[test]
@@ -297,6 +370,7 @@ mod tests {
         let none = Signature::default();
         assert!(slow(&pace(&timings(1.6, 1.0)), &none).is_some());
         assert!(slow(&pace(&timings(1.1, 1.0)), &none).is_none());
+        assert!(pace(&timings(1.6, 1.0)).is_clearly_slow() && !pace(&timings(1.25, 1.0)).is_clearly_slow());
         assert!(slow(&pace(&timings(1.6, 1.5)), &none).is_none(), "the null control fired");
     }
 }

@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use gyro::identify::{
-    Candidate, Configuration, Hypothesis, Identification, Oracle, Prompt, Question, Recovered, Verdict,
-    identify,
+    Candidate, Configuration, Hypothesis, Identification, Oracle, Prompt, Question, Recovered, Verdict, identify,
 };
 use gyro::observed::{Observation, Phase, Precision};
 use gyro::positions::Mechanism;

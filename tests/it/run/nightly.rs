@@ -18,7 +18,7 @@ pub(super) fn night(home: &Path, scenarios: &[&str]) -> NightRequest {
 }
 
 pub(super) fn run_night(request: &NightRequest, script: &Script) -> gyro::reports::nightly::Night {
-    run::nightly(request, |_: &Scenario| Ok(script)).unwrap()
+    run::nightly(request, |_: &Scenario| Ok(script), |_| Ok(None)).unwrap()
 }
 
 fn read(home: &Path, name: &str) -> String {
