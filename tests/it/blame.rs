@@ -223,6 +223,7 @@ fn a_method_that_fails_at_short_range_is_named() {
     assert_eq!(findings.answer.matches(". ").count(), 1, "at most two sentences: {}", findings.answer);
     // However questions are grouped, each cause says once what its repair removes.
     assert_eq!(findings.answer.matches(" removes ").count(), findings.answer.matches("is to blame").count());
+    assert_eq!(findings.answer.matches("is to blame").count(), 1, "one cause is named once: {}", findings.answer);
     let best = findings.recommendation.unwrap();
     assert_eq!((best.method.as_str(), best.factor), ("yarn", 4.0), "{best:#?}");
     assert_eq!(best.rejected.iter().map(|one| one.method.as_str()).collect::<Vec<_>>(), ["none", "linear", "ntk"]);
