@@ -66,16 +66,7 @@ fn overview(run: &NightRun) -> Vec<String> {
     };
     let link = format!("<a href=\"{0}/report.html\">{1}</a>", escape(&run.folder), escape(&run.scenario));
     let ruling = format!("<span class=\"ruling {class}\">{}</span>", run.ruling());
-    let what = match &run.outcome {
-        Outcome::Ended { gate: Some(gate), findings, .. } if run.exit_code() == 2 => {
-            let open = gate.tests.iter().filter(|test| gate.leaves_open(test));
-            let open = open.map(|test| format!("{} is {}", test.words(), test.verdict.ruling.words()));
-            open.chain(gate.cell_notes()).chain(unmet(findings)).collect::<Vec<_>>().join("; ")
-        }
-        Outcome::Ended { gate: Some(_), .. } => run.worse_in(),
-        _ => run.remarks().join("; "),
-    };
-    vec![link, ruling, escape(&what)]
+    vec![link, ruling, escape(&run.in_short())]
 }
 
 /// Every test of a run, with the run's rows behind it.

@@ -7,14 +7,14 @@ pub(super) fn page(night: &Night, series: &[Series<'_>]) -> String {
     let mut page = format!("# Gyro, night of {} UTC\n\n{}\n\n", moment(&night.started), night.answer());
     page.push_str("| scenario | ruling | what to know |\n|---|---|---|\n");
     for run in &night.runs {
-        let remarks = run.remarks();
-        let remarks = if remarks.is_empty() { "nothing".to_owned() } else { remarks.join("<br>") };
+        let short = run.in_short();
+        let short = if short.is_empty() { "nothing".to_owned() } else { short };
         page.push_str(&format!(
             "| [{}]({}/report.md) | {} | {} |\n",
             run.scenario,
             run.folder,
             run.ruling(),
-            cell(&remarks)
+            cell(&short)
         ));
     }
     if night.runs.iter().any(|run| matches!(&run.outcome, Outcome::Ended { gate: Some(_), .. })) {
@@ -30,6 +30,10 @@ pub(super) fn page(night: &Night, series: &[Series<'_>]) -> String {
             let p = test.p.map_or_else(|| "\u{2013}".to_owned(), probability);
             let (symbol, ruling) = (numbers::symbol(verdict.ruling), verdict.ruling.words());
             page.push_str(&format!("| {} | {symbol} {ruling} | {change} | {} | {p} |\n", test.words(), accepted(test)));
+        }
+        let remarks = run.remarks();
+        if !remarks.is_empty() {
+            page.push_str(&format!("\n- {}\n", remarks.join("\n- ")));
         }
     }
     page.push_str(&format!("\n## Over time\n\n{}\n", reading_of_lines()));

@@ -89,6 +89,19 @@ impl NightRun {
         gate.suspects().iter().map(|question| question.words()).collect::<Vec<_>>().join(", ")
     }
 
+    /// What to know of it at a glance: which tests are worse or left open; the table of its tests says why.
+    fn in_short(&self) -> String {
+        match &self.outcome {
+            Outcome::Ended { gate: Some(gate), findings, .. } if self.exit_code() == 2 => {
+                let open = gate.tests.iter().filter(|test| gate.leaves_open(test));
+                let open = open.map(|test| format!("{} is {}", test.words(), test.verdict.ruling.words()));
+                open.chain(gate.cell_notes()).chain(unmet(findings)).collect::<Vec<_>>().join("; ")
+            }
+            Outcome::Ended { gate: Some(_), .. } => self.worse_in(),
+            _ => self.remarks().join("; "),
+        }
+    }
+
     /// What to know of it, one sentence each: what is worse, what was not judged and why, what differs.
     fn remarks(&self) -> Vec<String> {
         let Outcome::Ended { findings, provenance, gate } = &self.outcome else {
