@@ -89,7 +89,11 @@ fn damaged(evidence: &Evidence, worse: &[&Verdict], causes: &[Cause]) -> String 
                 group.repairs.extend(repairs);
             }
             None => {
-                groups.push(Group { blamed, damages: vec![got_worse(verdict)], repairs: repairs.into_iter().collect() })
+                groups.push(Group {
+                    blamed,
+                    damages: vec![got_worse(verdict)],
+                    repairs: repairs.into_iter().collect(),
+                });
             }
         }
     }
