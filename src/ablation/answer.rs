@@ -108,18 +108,19 @@ impl Group {
         let damages = joined(&self.damages);
         let of = if self.damages.len() == 1 { "of it" } else { "of these" };
         let Some((first, _)) = self.repairs.first() else { return format!("{damages}: {switching}{staying}") };
-        let same = self.repairs.iter().all(|(target, _)| target == first);
-        if same {
-            let to = first.as_ref().map_or_else(String::new, |target| format!(" to {target}"));
-            let shares: Vec<String> = self.repairs.iter().map(|(_, share)| share.clone()).collect();
-            return format!("{damages}: {switching}{to}{staying} removes {} {of}", joined(&shares));
-        }
+        // What all of them switch to is said before the shares, else each share says its own.
+        let common =
+            first.as_ref().filter(|_| self.repairs.iter().all(|(target, _)| target.as_ref() == first.as_ref()));
         let shares: Vec<String> = self
             .repairs
             .iter()
-            .map(|(target, share)| target.as_ref().map_or_else(|| share.clone(), |to| format!("{share} (to {to})")))
+            .map(|(target, share)| match target.as_ref().filter(|_| common.is_none()) {
+                Some(target) => format!("{share} (to {target})"),
+                None => share.clone(),
+            })
             .collect();
-        format!("{damages}: {switching}{staying} removes {} {of}", joined(&shares))
+        let to = common.map_or_else(String::new, |target| format!(" to {target}"));
+        format!("{damages}: {switching}{to}{staying} removes {} {of}", joined(&shares))
     }
 }
 

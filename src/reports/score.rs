@@ -75,14 +75,6 @@ fn blocks(score: &Score) -> Vec<Block> {
             score.no_effect_flagged.len()
         )));
     }
-    if !score.at_the_limit.is_empty() {
-        blocks.push(Block::Heading("Faults at the limit".to_owned()));
-        blocks.push(Block::Text(format!(
-            "These take so little time that one measurement calls them slow and the next does not; either answer is right, and \
-             they count nowhere: {}.",
-            score.at_the_limit.join(", "),
-        )));
-    }
     if let Some(found) = &score.unseen {
         blocks.extend(unseen(found));
     }

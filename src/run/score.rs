@@ -336,13 +336,12 @@ fn truth(case: &Case, bench: &Bench, opaque: &Opaque<'_>, workshop: &Workshop<'_
     let answers = !found.divergent.is_empty();
     let slowing = case.faults.iter().find(|fault| fault.site() == Site::Latency);
     let late = slowing.map(|fault| slowness(fault, bench, opaque, workshop)).transpose()?.flatten();
-    let clear = late.as_ref().is_some_and(|(_, clear)| *clear);
-    if let (Some((late, _)), false) = (&late, answers) {
+    if let (Some(late), false) = (&late, answers) {
         (found.shape, found.onset) = (late.shape.clone(), late.onset);
     }
     if case.kind == Kind::Pair {
         // A pair of which one fault alone does nothing, or does all that both do, is no pair.
-        let mut both = if slowing.is_some() { answers && clear } else { answers };
+        let mut both = if slowing.is_some() { answers && late.is_some() } else { answers };
         for fault in case.faults.iter().filter(|_| slowing.is_none()) {
             let single = bench.cell.hypothesis(vec![fault.clone()]);
             both &= !signature(&workshop.effect(subject.as_mut(), &single)?).divergent.is_empty();
@@ -352,25 +351,24 @@ fn truth(case: &Case, bench: &Bench, opaque: &Opaque<'_>, workshop: &Workshop<'_
         }
     }
     if answers || late.is_some() {
-        truth.axis = if answers || clear { Axis::Condition } else { Axis::Undecided };
+        truth.axis = Axis::Condition;
         truth.shape = found.shape;
         truth.onset = found.onset;
     }
     Ok(Some(truth))
 }
 
-/// What a fault that is a matter of time does by itself, and whether every measurement would say so; nothing where it slows
-/// nothing.
+/// What a fault that is a matter of time does by itself; nothing where it slows nothing.
 fn slowness(
     fault: &AnyFault,
     bench: &Bench,
     opaque: &Opaque<'_>,
     workshop: &Workshop<'_>,
-) -> anyhow::Result<Option<(Suspicion, bool)>> {
+) -> anyhow::Result<Option<Suspicion>> {
     let alone = Opaque { replay: opaque.replay, faults: vec![fault.clone()] };
     let mut subject = alone.subject(&bench.cell)?;
     let paced = workshop.pace(subject.as_mut(), &bench.cell)?;
-    Ok(paced.and_then(|(pace, _)| Some((slow(&pace, &Signature::default())?, pace.is_clearly_slow()))))
+    Ok(paced.and_then(|(pace, _)| slow(&pace, &Signature::default())))
 }
 
 /// The hash of all that decides a row, the program itself first: what another build has reasoned is reasoned again.

@@ -97,7 +97,7 @@ impl Plan {
     /// Everything.
     #[must_use]
     pub fn full(unseen: bool) -> Self {
-        Self { faults: None, pairs: 20, healthy: 200, unseen }
+        Self { faults: None, pairs: 40, healthy: 200, unseen }
     }
 
     /// Every fault, a few pairs and healthy deployments.

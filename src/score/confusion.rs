@@ -34,8 +34,7 @@ impl Confusion {
             };
             names.iter().position(|other| other == name)
         };
-        let counts_for = |row: &&Row| kinds.contains(&row.truth.kind) && row.truth.axis != Axis::Undecided;
-        for row in rows.iter().filter(counts_for) {
+        for row in rows.iter().filter(|row| kinds.contains(&row.truth.kind)) {
             let Some(first) = row.top.first() else { continue };
             let truth = index(row.truth.axis, row.truth.places.first().copied());
             let found = index(first.axis, first.place);

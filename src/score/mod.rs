@@ -39,7 +39,7 @@ pub struct Truth {
     pub kind: Kind,
     /// The declared method and factor, and the checkpoint.
     pub deployment: String,
-    /// `condition`; `none` where nothing measurable was injected; `undecided` where time lies at the limit of what is slow.
+    /// `condition`, or `none` where nothing measurable was injected.
     pub axis: Axis,
     /// The injected faults.
     pub names: Vec<String>,

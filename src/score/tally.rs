@@ -38,9 +38,6 @@ pub struct Score {
     pub no_effect: Vec<String>,
     /// Those of them that were said to have a fault all the same.
     pub no_effect_flagged: Vec<String>,
-    /// Faults that take so little time that one measurement calls it slow and the next does not; they count nowhere.
-    #[serde(default)]
-    pub at_the_limit: Vec<String>,
     /// The same shares with 95 % intervals (Clopper and Pearson), by name.
     pub intervals: Shares,
     /// The same for faults that could be looked at while the diagnosis was developed, and for those held back.
@@ -124,7 +121,7 @@ fn of_kind(rows: &[Row], kind: Kind) -> impl Iterator<Item = &Row> {
 }
 
 fn has_effect(row: &Row) -> bool {
-    row.truth.axis == Axis::Condition
+    row.truth.axis != Axis::None
 }
 
 /// The share of rows that pass, with its interval; nothing without rows.
@@ -153,7 +150,6 @@ pub fn tally(rows: Vec<Row>) -> Score {
     let healthy: Vec<&Row> = of_kind(&rows, Kind::Healthy).collect();
     let controls: Vec<&Row> = of_kind(&rows, Kind::Control).collect();
     let silent: Vec<&Row> = of_kind(&rows, Kind::Single).filter(|row| row.truth.axis == Axis::None).collect();
-    let border: Vec<&Row> = of_kind(&rows, Kind::Single).filter(|row| row.truth.axis == Axis::Undecided).collect();
     let intervals = Shares {
         ac1: share(&singles, is_first),
         ac3: share(&singles, is_among_three),
@@ -177,7 +173,6 @@ pub fn tally(rows: Vec<Row>) -> Score {
         abstentions: rows.iter().filter(|row| row.abstains()).count(),
         no_effect_flagged: names(silent.iter().copied().filter(|row| row.alarms()).collect()),
         no_effect: names(silent),
-        at_the_limit: names(border),
         intervals,
         by_half: ByHalf { development: half(&singles, true), held_back: half(&singles, false) },
         unseen: unseen(&rows),
@@ -278,7 +273,6 @@ mod tests {
             row(Kind::Single, "a", Axis::Condition, &["a", "b"], true),
             row(Kind::Single, "b", Axis::Condition, &["c", "a", "b"], false),
             row(Kind::Single, "c", Axis::None, &["healthy"], true),
-            row(Kind::Single, "d", Axis::Undecided, &["healthy"], true),
             row(Kind::Pair, "a + b", Axis::Condition, &["b", "a"], true),
             row(Kind::Pair, "a + c", Axis::Condition, &["a", "b", "d", "c"], true),
             row(Kind::Healthy, "healthy 0", Axis::None, &["healthy"], true),
@@ -291,7 +285,6 @@ mod tests {
         assert_eq!((score.healthy_pairs, score.false_alarms), (2, 1));
         assert_eq!((score.negative_controls, score.negative_controls_flagged), (1, 0));
         assert_eq!(score.no_effect, ["c"]);
-        assert_eq!(score.at_the_limit, ["d"]);
         assert_eq!(score.by_half.development.ac1, Some(1.0));
         assert_eq!(score.by_half.held_back.missed, ["b: c"]);
         assert_eq!(score.unseen.unwrap().all_right.unwrap().point, 1.0);

@@ -14,9 +14,6 @@ use crate::stats::{CONFIDENCE, Estimate, Resamples};
 /// The deployment is slow where the whole interval of a ratio lies above this.
 const SLOW: f64 = 1.2;
 
-/// From here on time is so far beyond [`SLOW`] that every measurement says so.
-const CLEARLY_SLOW: f64 = 1.3;
-
 /// The same engine timed twice must not differ by more than this.
 const STEADY: f64 = 1.2;
 
@@ -104,12 +101,6 @@ impl Pace {
     /// The timings that are slow beyond doubt.
     fn slow(&self) -> impl Iterator<Item = (&(Quantity, u32), &Estimate)> {
         self.ratios.iter().filter(|(_, ratio)| self.steady && ratio.low > SLOW)
-    }
-
-    /// Whether a second measurement would call it slow, too.
-    #[must_use]
-    pub fn is_clearly_slow(&self) -> bool {
-        self.slow().any(|(_, ratio)| ratio.point > CLEARLY_SLOW)
     }
 
     /// Whether more rounds may tell that an engine is slow: it seems so, and no interval says it yet.
@@ -370,7 +361,6 @@ mod tests {
         let none = Signature::default();
         assert!(slow(&pace(&timings(1.6, 1.0)), &none).is_some());
         assert!(slow(&pace(&timings(1.1, 1.0)), &none).is_none());
-        assert!(pace(&timings(1.6, 1.0)).is_clearly_slow() && !pace(&timings(1.25, 1.0)).is_clearly_slow());
         assert!(slow(&pace(&timings(1.6, 1.5)), &none).is_none(), "the null control fired");
     }
 }

@@ -35,18 +35,6 @@ impl Engine {
         Self { oracle, vocabulary, dtype, noise }
     }
 
-    fn tiny(name: &str, noise: (f64, &'static str)) -> Self {
-        Self::new(&Path::new("tests/fixtures/llama").join(name), noise)
-    }
-
-    fn reference(noise: (f64, &'static str)) -> Self {
-        Self::new(Path::new("models/reference/rope-2k"), noise)
-    }
-
-    fn trained(&self) -> usize {
-        self.oracle.heads().trained.0
-    }
-
     /// Random prompts: many short ones, a few beyond 64 tokens and one of `longest`.
     fn prompts(&self, longest: usize, random: &mut Random) -> Vec<Vec<u32>> {
         [(8, 40), (16, 16), (40, 8), (100, 3), (longest, 1)]
@@ -144,77 +132,79 @@ impl Tally {
     }
 }
 
-#[test]
-fn every_method_and_factor_is_identified_on_tiny_llamas() {
+/// The factors that a method is tried at.
+fn factors(method: &str) -> &'static [f64] {
+    if method == "none" { &[1.0] } else { &[2.0, 4.0, 8.0, 16.0] }
+}
+
+/// Every method at every factor on the engines of some folders in turn; nothing may be named otherwise.
+fn all_are_named(engine: impl Fn(usize) -> Engine, longest: usize) {
     let mut wrong = Vec::new();
-    for noise in NOISES {
-        for (seed, method) in METHODS.iter().enumerate() {
-            let mut engine = Engine::tiny(TINY[seed % TINY.len()], noise);
-            let factors: &[f64] = if *method == "none" { &[1.0] } else { &[2.0, 4.0, 8.0, 16.0] };
-            for factor in factors {
-                wrong.extend(engine.names(&candidate(method, *factor), 256, seed as u64).err());
-            }
+    for (seed, method) in METHODS.iter().enumerate() {
+        let mut engine = engine(seed);
+        for factor in factors(method) {
+            wrong.extend(engine.names(&candidate(method, *factor), longest, seed as u64).err());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// So many spectra of no catalogue, on engines in turn.
+fn recovered(engine: impl Fn(usize) -> Engine, longest: usize, cases: usize) -> Tally {
+    let (mut tally, mut random) = (Tally::default(), Random::new(13));
+    for case in 0..cases {
+        tally.add(&mut engine(case), longest, case as u64, &mut random);
+    }
+    println!("{tally:?}, {:.4} cover", tally.coverage());
+    tally
+}
+
+fn tiny(noise: (f64, &'static str)) -> impl Fn(usize) -> Engine {
+    move |case| Engine::new(&Path::new("tests/fixtures/llama").join(TINY[case % TINY.len()]), noise)
+}
+
+fn reference(noise: (f64, &'static str)) -> impl Fn(usize) -> Engine {
+    move |_| Engine::new(Path::new("models/reference/rope-2k"), noise)
+}
+
+#[test]
+fn every_method_and_factor_is_identified_on_tiny_llamas() {
+    for noise in NOISES {
+        all_are_named(tiny(noise), 256);
+    }
+}
+
 #[test]
 fn spectra_of_no_catalogue_are_recovered_on_tiny_llamas() {
     for noise in NOISES {
-        let (mut tally, mut random) = (Tally::default(), Random::new(13));
-        for case in 0..6 {
-            let mut engine = Engine::tiny(TINY[case as usize % TINY.len()], noise);
-            tally.add(&mut engine, 256, case, &mut random);
-        }
-        println!("{noise:?}: {tally:?}");
+        let tally = recovered(tiny(noise), 256, 6);
         assert!(tally.recovered >= 5 && tally.worst < 0.02, "{noise:?}: {tally:?}");
     }
 }
 
 #[test]
-#[ignore = "takes minutes: the 200 cases that docs/identify.md reports"]
+#[ignore = "takes a quarter of an hour; `spectra_of_no_catalogue_are_recovered_on_tiny_llamas` is its short form"]
 fn two_hundred_spectra_are_covered_on_tiny_llamas() {
     for noise in NOISES {
-        let (mut tally, mut random) = (Tally::default(), Random::new(13));
-        for case in 0..200 {
-            let mut engine = Engine::tiny(TINY[case as usize % TINY.len()], noise);
-            tally.add(&mut engine, 256, case, &mut random);
-        }
-        println!("{noise:?}: {tally:?}, {:.4} cover", tally.coverage());
+        let tally = recovered(tiny(noise), 256, 200);
         assert!(tally.recovered >= 190 && tally.worst < 0.02, "{noise:?}: {tally:?}");
         assert!((0.93..=0.97).contains(&tally.coverage()), "{noise:?}: {tally:?}");
     }
 }
 
 #[test]
-#[ignore = "takes minutes: the whole catalogue on the reference model"]
+#[ignore = "takes long: sixteen pairs, and requests beyond 2,048 tokens"]
 fn every_method_and_factor_is_identified_on_the_reference_model() {
-    let mut wrong = Vec::new();
     for noise in NOISES {
-        let mut engine = Engine::reference(noise);
-        let longest = engine.trained() + 512;
-        for (seed, method) in METHODS.iter().enumerate() {
-            let factors: &[f64] = if *method == "none" { &[1.0] } else { &[2.0, 4.0, 8.0, 16.0] };
-            for factor in factors {
-                wrong.extend(engine.names(&candidate(method, *factor), longest, seed as u64).err());
-            }
-        }
+        all_are_named(reference(noise), 2_560);
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-#[ignore = "takes minutes: spectra of no catalogue on the reference model"]
-fn spectra_are_covered_on_the_reference_model() {
-    let cases: u64 = std::env::var("GYRO_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(200);
+#[ignore = "takes long: two hundred spectra of sixteen pairs"]
+fn two_hundred_spectra_are_covered_on_the_reference_model() {
     for noise in NOISES {
-        let (mut tally, mut random) = (Tally::default(), Random::new(17));
-        let mut engine = Engine::reference(noise);
-        for case in 0..cases {
-            tally.add(&mut engine, 512, case, &mut random);
-        }
-        println!("{noise:?}: {tally:?}, {:.4} cover", tally.coverage());
+        let tally = recovered(reference(noise), 512, 200);
         assert!((0.93..=0.97).contains(&tally.coverage()), "{noise:?}: {tally:?}");
     }
 }

@@ -55,6 +55,25 @@ fn a_night_without_a_baseline_is_not_judged_and_one_with_it_is() {
 }
 
 #[test]
+fn what_an_observed_engine_runs_takes_the_place_of_what_was_meant() {
+    let home = folder("night-observed");
+    let request = night(&home, &["8k_regression"]);
+    let running = Candidate::healthy(AnyMethod::named("ntk").unwrap(), Stretch(2.0));
+    let found = Found { sentence: "The engine runs ntk x2.".to_owned(), running: Some(running) };
+    let script = Script::default();
+    let night = run::nightly(&request, |_: &Scenario| Ok(&script), |_| Ok(Some(found.clone()))).unwrap();
+    let findings = fs::read_to_string(home.join("nightly").join(&night.runs[0].folder).join("findings.json")).unwrap();
+    let findings: serde_json::Value = serde_json::from_str(&findings).unwrap();
+    assert_eq!(findings["deployed"], "ntk x2", "{findings:#}");
+    assert!(findings["answer"].as_str().unwrap().starts_with("The engine runs ntk x2."), "{findings:#}");
+
+    // An engine that cannot be identified is no scenario that passed.
+    let failed = run::nightly(&request, |_: &Scenario| Ok(&script), |_| anyhow::bail!("the file was cut off")).unwrap();
+    assert_eq!(failed.exit_code(), 2);
+    assert!(read(&home, "summary.md").contains("the file was cut off"));
+}
+
+#[test]
 fn a_killed_night_goes_on_and_enters_the_history_once() {
     let home = folder("night-killed");
     let request = night(&home, &["8k_regression", "strategy_selection"]);
