@@ -3,7 +3,7 @@
 use crate::findings::{Axis, Cause, Question, Recommendation, Ruling, Verdict};
 
 use super::Evidence;
-use super::words::{amount, share};
+use super::words::{amount, share, spoken};
 
 /// What got worse and what is to blame; then what to do.
 pub(super) fn answer(
@@ -23,7 +23,7 @@ pub(super) fn answer(
                     evidence.scenario.target
                 )
             } else if worse.iter().any(quality) {
-                format!("{first} Deploy {} instead.", best.label())
+                format!("{first} Deploy {} instead.", spoken(&best.label()))
             } else {
                 first
             }

@@ -13,7 +13,7 @@ use crate::stats::mean_estimate;
 use super::Evidence;
 use super::board::ruling;
 use super::rows::{Bin, profile};
-use super::words::{amount, number};
+use super::words::{amount, number, spoken};
 
 /// More cells than these are counted, not named: the report's table has them all.
 const MOST_NAMED: usize = 4;
@@ -105,15 +105,16 @@ pub(super) fn sentence(evidence: &Evidence, table: &[Stability]) -> Option<Strin
         .filter_map(|row| {
             let (from, end) = (row.breaks?, row.beyond.last()?);
             let rise = amount(Question::LongRange, &end.rise);
-            Some(format!("{} from {from} on (by {rise} at {}-{}{})", row.label, end.from, end.to, far(row)))
+            Some(format!("{} from {from} on (by {rise} at {}-{}{})", spoken(&row.label), end.from, end.to, far(row)))
         })
         .collect();
     let stable = |row: &&Stability| {
         !row.beyond.is_empty()
             && row.beyond.iter().all(|beyond| matches!(beyond.ruling, Ruling::WithinNoise | Ruling::Better))
     };
-    let holding: Vec<String> = table.iter().filter(stable).map(|row| format!("{}{}", row.label, far(row))).collect();
-    let open = table.iter().filter(|row| row.breaks.is_none() && !stable(row)).map(|row| row.label.clone());
+    let holding: Vec<String> =
+        table.iter().filter(stable).map(|row| format!("{}{}", spoken(&row.label), far(row))).collect();
+    let open = table.iter().filter(|row| row.breaks.is_none() && !stable(row)).map(|row| spoken(&row.label));
     let open: Vec<String> = open.collect();
     let parts: Vec<String> = [("breaks", &broken), ("holds", &holding), ("undecided", &open)]
         .into_iter()

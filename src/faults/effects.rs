@@ -1,7 +1,7 @@
 //! What several faults share: questions about a setting, changes of a mechanism, checks of parameters.
 
 use super::{FaultError, Setting};
-use crate::positions::{AnyMethod, Bias, Buckets, Mechanism, Pairing, Vectors};
+use crate::positions::{AnyMethod, Bias, Buckets, Mechanism, Pairing, Rotation, Vectors};
 use crate::units::Tokens;
 
 /// The mechanism at the target length, where it has its full effect.
@@ -49,10 +49,17 @@ pub(super) fn is_relative(setting: &Setting) -> bool {
     rotates(setting) && !matches!(mechanism(setting), Some(Mechanism::Group(_))) || has_bias(setting)
 }
 
-/// Whether the method is another than the unscaled model.
+/// Whether the rotation is a scaled one of the same pairs: rows of the unscaled table can stand beside its own.
 pub(super) fn is_scaled(setting: &Setting) -> bool {
     let plain = Setting { method: AnyMethod::unscaled(), ..setting.clone() };
-    mechanism(setting) != mechanism(&plain)
+    let (own, plain) = (mechanism(setting), mechanism(&plain));
+    let (Some(own), Some(plain)) =
+        (own.as_ref().and_then(Mechanism::rotation), plain.as_ref().and_then(Mechanism::rotation))
+    else {
+        return false;
+    };
+    let pairs = |rotation: &Rotation| (rotation.inverse_frequencies.len(), rotation.pairing);
+    own != plain && pairs(own) == pairs(plain)
 }
 
 /// Whether the rotation sharpens attention.

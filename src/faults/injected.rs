@@ -99,18 +99,22 @@ impl Injected {
     /// # Errors
     /// As [`Method::mechanism`].
     pub fn mechanism(&self, length: Tokens) -> Result<Mechanism, MethodError> {
-        let mut mechanism = self.setting.mechanism(length)?;
-        for fault in &self.faults {
-            fault.mechanism(&mut mechanism, &self.setting);
-        }
-        Ok(mechanism)
+        Ok(self.spoilt(self.setting.mechanism(length)?))
     }
 
-    /// The mechanism of the unscaled model.
+    /// The mechanism without its scaling, as this engine makes it: what it does wrong in every table it does wrong here, too.
     ///
     /// # Errors
     /// As [`Method::mechanism`].
     pub fn unscaled(&self) -> Result<Mechanism, MethodError> {
-        AnyMethod::unscaled().mechanism(&self.setting.heads, Stretch::ONE, self.setting.heads.trained)
+        let heads = &self.setting.heads;
+        Ok(self.spoilt(AnyMethod::unscaled().mechanism(heads, Stretch::ONE, heads.trained)?))
+    }
+
+    fn spoilt(&self, mut mechanism: Mechanism) -> Mechanism {
+        for fault in &self.faults {
+            fault.mechanism(&mut mechanism, &self.setting);
+        }
+        mechanism
     }
 }

@@ -24,7 +24,7 @@ fn card(run: &Run<'_>, verdict: &Verdict) -> Card {
             details.push(if e.n < 2 {
                 "one document, so no interval".to_owned()
             } else {
-                format!("{} interval {} to {}, n = {}", numbers::percent(e.confidence), bare(e.low), bare(e.high), e.n)
+                format!("{} interval {} to {}, n = {}", numbers::level(e.confidence), bare(e.low), bare(e.high), e.n)
             });
             format!("{}{behind}", numbers::change(unit, e.point))
         },

@@ -62,6 +62,13 @@ pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.0}%", share * 100.0).replace('-', "\u{2212}") } else { "not finite".to_owned() }
 }
 
+/// The level of an interval: `95%`, and `99.5%` where it shares its error with others; never `100%`.
+pub(crate) fn level(confidence: f64) -> String {
+    let shown = (confidence * 100.0).min(99.9);
+    let digits = usize::from((shown - shown.round()).abs() > 1e-6);
+    format!("{shown:.digits$}%")
+}
+
 /// The sign that carries a ruling where colour does not.
 pub(crate) fn symbol(ruling: Ruling) -> &'static str {
     match ruling {
@@ -97,6 +104,13 @@ mod tests {
         assert_eq!(change("share", 0.05), "+5.0 points");
         assert_eq!(change("ratio", 1.04), "1.040x");
         assert_eq!(value("nats/token", f64::NAN), "not finite");
+    }
+
+    #[test]
+    fn a_level_is_never_rounded_to_certainty() {
+        for (confidence, said) in [(0.95, "95%"), (0.975, "97.5%"), (0.995, "99.5%"), (0.9998, "99.9%")] {
+            assert_eq!(level(confidence), said);
+        }
     }
 
     #[test]

@@ -56,11 +56,11 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Twice below the trained length, where what grows with the cache shows already, and just beyond it, where tables end.
+    /// Twice below the trained length, and beyond it, where tables have ended and what grows with the cache has grown.
     #[must_use]
     pub fn usual(trained: Tokens) -> Self {
         let below = [8, 2].map(|part| Tokens((trained.0 / part).max(1)));
-        let lengths = below.into_iter().chain([Tokens(trained.0 + trained.0 / 16)]).collect();
+        let lengths = below.into_iter().chain([Tokens(2 * trained.0)]).collect();
         Self { lengths, decoded: 12, blocks: 6 }
     }
 
@@ -453,12 +453,14 @@ impl<'a> Workshop<'a> {
         control: bool,
     ) -> Result<Vec<Reading>, SubjectError> {
         let mut healthy = self.replay.subject(declared)?;
-        let tokens = self.texts.first().map(Vec::as_slice).unwrap_or_default();
+        // What a request takes depends on how many tokens it has, so a text that is too short goes on from its beginning.
+        let longest = timing.lengths.iter().map(|length| length.0).max().unwrap_or_default();
+        let tokens: Vec<u32> = self.texts.first().into_iter().flatten().copied().cycle().take(longest).collect();
         let sizes = timing.sizes();
         subject.restart();
         let mut rows = Vec::new();
         for round in rounds {
-            rows.extend(latency::round(subject, healthy.as_mut(), tokens, &sizes, (round, control))?);
+            rows.extend(latency::round(subject, healthy.as_mut(), &tokens, &sizes, (round, control))?);
         }
         Ok(rows)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gyro::faults::{AnyFault, Execution, Fault, FaultError, Injected, Setting, Site};
+use gyro::faults::{AnyFault, Beyond, Execution, Fault, FaultError, Injected, Setting, Site};
 use gyro::measurement::Cell;
 use gyro::positions::{AnyMethod, Bias, Buckets, HeadShape, Mechanism, Method, Pairing, inverse_frequencies};
 use gyro::units::{Stretch, Tokens};
@@ -170,6 +170,37 @@ fn a_fault_applies_where_it_can_bite() {
     assert!(fault("window_ignored").applies(&windowed) && fault("window_off_by_one").applies(&windowed));
     let theta = Setting { heads: HeadShape { theta: 5e5, ..windowed.heads.clone() }, ..windowed };
     assert!(fault("base_fallback").applies(&theta));
+}
+
+/// Rows of the unscaled table can stand beside the engine's own, whatever else is wrong with it.
+#[test]
+fn mixed_tables_have_rows_of_one_width_under_any_two_faults() {
+    let all: Vec<AnyFault> = AnyFault::all().collect();
+    let mut mixing = 0;
+    for method in
+        ["yarn", "dynamic", "longrope", "ntk", "partial", "half_split", "interleaved", "xpos", "self_extend", "none"]
+    {
+        let setting = setting(method, if method == "none" { 1.0 } else { 4.0 });
+        let able: Vec<&AnyFault> = all.iter().filter(|fault| fault.applies(&setting)).collect();
+        for (index, first) in able.iter().enumerate() {
+            for second in &able[index + 1..] {
+                let Ok(engine) = Injected::new(setting.clone(), &[(*first).clone(), (*second).clone()]) else {
+                    continue;
+                };
+                let table = &engine.execution().table;
+                if table.scaled_from == 0 && table.beyond != Beyond::RegrowUnscaled {
+                    continue;
+                }
+                let (own, unscaled) = (engine.mechanism(Tokens(8192)).unwrap(), engine.unscaled().unwrap());
+                let width = |mechanism: &Mechanism| {
+                    mechanism.rotation().map(|own| (own.inverse_frequencies.len(), own.pairing))
+                };
+                assert_eq!(width(&own), width(&unscaled), "{} and {} under {method}", first.label(), second.label());
+                mixing += 1;
+            }
+        }
+    }
+    assert!(mixing > 100, "{mixing} pairs mix tables");
 }
 
 /// Against numbers that were written down elsewhere: `4^(62/64)`, the published slopes, T5's buckets by transformers.
