@@ -55,6 +55,13 @@ impl Oracle for Metered<'_> {
         configuration: &Configuration,
         prompts: &[Prompt<'_>],
     ) -> Result<Option<Vec<Vec<Vec<f64>>>>, SubjectError> {
-        self.oracle.slopes(configuration, prompts)
+        let clock = Instant::now();
+        let answer = self.oracle.slopes(configuration, prompts)?;
+        if answer.is_some() {
+            // A pass back for each token of a prompt costs about as much as scoring the prompt.
+            self.seconds += clock.elapsed().as_secs_f64();
+            self.tokens += prompts.iter().map(|prompt| prompt.upto.pow(2)).sum::<usize>();
+        }
+        Ok(answer)
     }
 }

@@ -33,6 +33,22 @@ const OTHERS: [f64; 2] = [1e-3, 1e-2];
 /// A difference below so many roundings of the replay is nothing but rounding.
 const ROUNDINGS: f64 = 3.0;
 
+/// When a stage is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// The residual is about the noise, where a replay is dear: a start for the next stage.
+    Close,
+    /// Steps are small beside the errors: what an interval is stated of.
+    Settled,
+}
+
+impl Until {
+    /// The largest step that ends it, as a part of the error.
+    fn step(self, rounded: bool) -> f64 {
+        if rounded && self == Self::Settled { 0.2 } else { 0.05 }
+    }
+}
+
 /// A fitted configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Fitted {
@@ -79,41 +95,78 @@ pub(super) fn fit(
     let Some(coordinates) = Coordinates::of(start) else { return Ok(None) };
     let problem = Problem { observations, noise, coordinates };
     let mut values = problem.coordinates.start();
-    let mut found: Option<Fitted> = None;
+    let mut found: Option<(&Stage, Fitted)> = None;
+    // What shorter beginnings left, which longer ones should leave, too.
+    let mut least = noise;
     for stage in stages {
-        if let Some(found) = found.as_mut().filter(|_| !oracle.affords(problem.cost(stage))) {
+        if let Some((_, found)) = found.as_mut().filter(|_| !oracle.affords(problem.cost(stage))) {
             found.cut_short = true;
             break;
         }
-        let fitted = problem.level(oracle, stage, values.clone())?;
+        let mut fitted = problem.level(oracle, stage, values.clone(), Until::Close)?;
+        if oracle.resolution() <= super::EXACT {
+            fitted = problem.in_the_lowest_valley(oracle, (stage, Until::Close), fitted, least)?;
+        }
+        if fitted.n > 2 * fitted.values.len() {
+            least = least.min(fitted.rms);
+        }
         // As many values as unknowns explain anything.
         let explains = fitted.rms <= AGREES * noise;
         if explains && fitted.n > fitted.values.len() {
             values.clone_from(&fitted.values);
-            found = Some(fitted);
+            found = Some((stage, fitted));
         } else if explains {
             values = fitted.values;
         } else {
             break;
         }
     }
-    Ok(found)
+    found.map(|(stage, found)| problem.settled(oracle, stage, found, least)).transpose()
 }
 
 impl Problem<'_> {
-    fn left(&self, oracle: &mut Metered<'_>, stage: &Stage, values: &[f64]) -> Result<Vec<f64>, SubjectError> {
+    pub(super) fn left(
+        &self,
+        oracle: &mut Metered<'_>,
+        stage: &Stage,
+        values: &[f64],
+    ) -> Result<Vec<f64>, SubjectError> {
         let configuration = self.coordinates.at(values);
         Ok(residuals(oracle, Hypothesis::Numbers(&configuration), self.observations, &stage.beginnings)?.concat())
     }
 
     /// Tokens that an iteration on a stage scores, or as many as cost the same.
-    fn cost(&self, stage: &Stage) -> usize {
+    pub(super) fn cost(&self, stage: &Stage) -> usize {
         let unknowns = self.coordinates.kinds.len();
         stage.beginnings.iter().map(|beginning| beginning.upto * (unknowns.min(beginning.upto) + 2)).sum()
     }
 
+    /// The fit of the last stage at its very minimum: one step from the stage before leaves more than the noise does, and an
+    /// interval does not know of that.
+    fn settled(
+        &self,
+        oracle: &mut Metered<'_>,
+        stage: &Stage,
+        found: Fitted,
+        least: f64,
+    ) -> Result<Fitted, SubjectError> {
+        if oracle.resolution() <= super::EXACT || !oracle.affords(self.cost(stage)) {
+            return Ok(found);
+        }
+        let settled = self.level(oracle, stage, found.values.clone(), Until::Settled)?;
+        let settled = self.in_the_lowest_valley(oracle, (stage, Until::Settled), settled, least)?;
+        let is_better = settled.rms <= found.rms;
+        Ok(if is_better { Fitted { cut_short: found.cut_short, ..settled } } else { found })
+    }
+
     /// Minimises the squares of one stage.
-    fn level(&self, oracle: &mut Metered<'_>, stage: &Stage, start: Vec<f64>) -> Result<Fitted, SubjectError> {
+    pub(super) fn level(
+        &self,
+        oracle: &mut Metered<'_>,
+        stage: &Stage,
+        start: Vec<f64>,
+        until: Until,
+    ) -> Result<Fitted, SubjectError> {
         let (mut values, anchor) = (start.clone(), start);
         let mut left = self.left(oracle, stage, &values)?;
         let mut damping = 1e-3;
@@ -130,7 +183,8 @@ impl Problem<'_> {
             let Some((step, next)) = self.descend(oracle, stage, &normal, &values, &anchor, &mut damping)? else {
                 break;
             };
-            let done = step.iter().zip(&errors).all(|(step, error)| step.abs() < 0.05 * error);
+            let most = until.step(rounded);
+            let done = step.iter().zip(&errors).all(|(step, error)| step.abs() < most * error);
             values.iter_mut().zip(&step).for_each(|(value, step)| *value += step);
             // Where a replay is dear, derivatives serve again, corrected, for as long as they lead down well.
             let well = rms(&next) < WELL * rms(&left);
@@ -138,7 +192,8 @@ impl Problem<'_> {
                 kept = Some(corrected(slopes, &step, &left, &next));
             }
             left = next;
-            if done || rounded && !well && rms(&left) <= super::CLOSE * self.noise {
+            let is_close = rounded && !well && rms(&left) <= super::CLOSE * self.noise;
+            if done || is_close && until == Until::Close {
                 break;
             }
         }
@@ -182,7 +237,7 @@ impl Problem<'_> {
     }
 
     /// The derivative of every residual by every unknown, unknown by unknown; none where no token shows the unknown.
-    fn derivatives(
+    pub(super) fn derivatives(
         &self,
         oracle: &mut Metered<'_>,
         stage: &Stage,
@@ -261,7 +316,7 @@ fn corrected(mut slopes: Vec<Option<Vec<f64>>>, step: &[f64], before: &[f64], af
 }
 
 /// The normal equations of one iteration.
-struct Normal {
+pub(super) struct Normal {
     matrix: Vec<Vec<f64>>,
     gradient: Vec<f64>,
     /// What holds an unknown at its start, in squared nats.
@@ -271,7 +326,7 @@ struct Normal {
 }
 
 impl Normal {
-    fn of(columns: &[Option<Vec<f64>>], left: &[f64], values: &[f64], anchor: &[f64], noise: f64) -> Self {
+    pub(super) fn of(columns: &[Option<Vec<f64>>], left: &[f64], values: &[f64], anchor: &[f64], noise: f64) -> Self {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let squares = dot(left, left);
         let hold = (squares / left.len().max(1) as f64).max(noise * noise) / (PRIOR * PRIOR);
@@ -304,7 +359,7 @@ impl Normal {
     }
 
     /// The damped step; nothing where the system has no solution.
-    fn step(&self, damping: f64) -> Option<Vec<f64>> {
+    pub(super) fn step(&self, damping: f64) -> Option<Vec<f64>> {
         let mut damped = self.matrix.clone();
         for (i, row) in damped.iter_mut().enumerate() {
             row[i] *= 1.0 + damping;

@@ -19,6 +19,7 @@ mod oracle;
 mod prompts;
 mod recovery;
 mod sentence;
+mod valley;
 mod weights;
 
 pub use agreement::Bin;

@@ -7,6 +7,7 @@ use gyro::ablation::{Evidence, diagnose};
 use gyro::findings::Ruling;
 use gyro::run;
 use gyro::scenario;
+use gyro::score::{Score, tally};
 
 use crate::memo::by_hand;
 
@@ -61,6 +62,17 @@ fn the_report_comes_again_from_the_rows() {
     {
         let (kept, made) = (fs::read(folder.join(name)).unwrap(), fs::read(again.join(name)).unwrap());
         assert!(kept == made, "{} is not what its rows give; run `gyro report {REPORT}`", folder.join(name).display());
+    }
+}
+
+#[test]
+fn the_score_comes_again_from_its_rows() {
+    let folder = Path::new("reports/score");
+    let kept: Score = serde_json::from_slice(&fs::read(folder.join("score.json")).unwrap()).unwrap();
+    assert_eq!(tally(kept.rows.clone()), kept, "the numbers are not what the rows give");
+    for page in gyro::reports::score_pages(&kept).unwrap() {
+        let path = folder.join(&page.path);
+        assert!(fs::read(&path).unwrap() == page.bytes, "{} is not what its rows give", path.display());
     }
 }
 
