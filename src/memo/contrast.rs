@@ -85,14 +85,16 @@ fn work(facts: &Facts, other: &Explanation, sources: &mut Sources) -> Claim {
 
 /// What the run says of a cell, question by question.
 fn measured(dossier: &Dossier<'_>, cell: &Cell, sources: &mut Sources) -> Vec<Claim> {
-    let training = dossier.scenario.training_of(cell).words();
+    // An adapted cell says so in its own label.
+    let training = dossier.scenario.training_of(cell);
+    let training = if cell.adapted.0 > 0 { String::new() } else { format!(" ({})", training.words()) };
     let mut claims = Vec::new();
     for grid in &dossier.run.findings.grid {
         let Some(entry) = grid.cells.iter().find(|entry| label(entry) == cell.label()) else { continue };
         let change = numbers::estimate(&grid.unit, &entry.change, numbers::change);
         claims.push(Claim::new(
             format!(
-                "{} ({training}): {} {change} against the reference, {} (n = {}).",
+                "{}{training}: {} {change} against the reference, {} (n = {}).",
                 cell.label(),
                 grid.question.words(),
                 entry.ruling.words(),

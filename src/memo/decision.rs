@@ -3,7 +3,7 @@
 use super::candidates::Candidate;
 use super::sources::Sources;
 use super::{ALTERNATIVES, Decision, Difference, Dossier, Standing};
-use crate::ablation::{Part, by_document};
+use crate::ablation::{Part, by_document, join};
 use crate::findings::{Question, Ruling};
 use crate::reports::document::Claim;
 use crate::reports::{capitalised, evidence, numbers};
@@ -163,7 +163,7 @@ fn against(candidates: &[Candidate], differences: &[Difference]) -> Claim {
                 .filter(|standing| standing.ruling == Ruling::Worse)
                 .map(|standing| standing.constraint.words())
                 .collect();
-            let fails = if fails.is_empty() { String::new() } else { format!(" (it fails {})", fails.join(" and ")) };
+            let fails = if fails.is_empty() { String::new() } else { format!(" (it fails {})", join(&fails)) };
             format!("{}{fails}: {}", other.label, words.join(", "))
         })
         .collect();

@@ -5,6 +5,7 @@ use super::decision::{alternatives, standing_words};
 use super::facts::Facts;
 use super::sources::Sources;
 use super::{Dossier, Standing, Watch};
+use crate::ablation::join;
 use crate::findings::{Question, Ruling};
 use crate::measurement::Cell;
 use crate::reports::document::Claim;
@@ -96,7 +97,8 @@ pub(super) fn reversals(dossier: &Dossier<'_>, all: &[Candidate]) -> Vec<Claim> 
         let needs = if failing.is_empty() {
             String::new()
         } else {
-            format!("; to fail nothing it needs {}", failing.join(" and "))
+            let failing: Vec<&str> = failing.iter().map(String::as_str).collect();
+            format!("; to fail nothing it needs {}", join(&failing))
         };
         let sources = other.standings.iter().flat_map(|standing| standing.sources.clone());
         claims

@@ -60,7 +60,7 @@ impl Timing {
     #[must_use]
     pub fn usual(trained: Tokens) -> Self {
         let below = [8, 2].map(|part| Tokens((trained.0 / part).max(1)));
-        let lengths = below.into_iter().chain([Tokens(2 * trained.0)]).collect();
+        let lengths = below.into_iter().chain([Tokens(trained.0 + trained.0 / 2)]).collect();
         Self { lengths, decoded: 12, blocks: 6 }
     }
 
@@ -166,8 +166,10 @@ impl<'a> Workshop<'a> {
         let mut replayed = self.search(deployment, &records, &readings, &able)?;
         if let Some((own, rows)) = self.pace(deployed.as_mut(), deployment.declared)? {
             readings.extend(rows);
-            if slow(&own, &signature(&readings)).is_some() {
-                self.time_exact(deployment, &signature(&readings), &mut replayed)?;
+            // Where what changes the answers takes the time as well, no other fault is looked for.
+            if slow(&own, &signature(&readings)).is_some()
+                && !self.time_exact(deployment, (&own, &signature(&readings)), &mut replayed)?
+            {
                 replayed.extend(self.paces(deployment, &able)?);
                 self.time_beside(deployed.as_mut(), deployment, &own, &mut replayed)?;
             }
@@ -382,24 +384,25 @@ impl<'a> Workshop<'a> {
         Ok(replayed)
     }
 
-    /// Times the hypotheses that answer as the deployment does: what changes answers may take time, too.
+    /// Times the first hypothesis that answers as the deployment does, since what changes answers may take time, too; whether
+    /// it takes that of the deployment.
     fn time_exact(
         &self,
         deployment: &Deployment<'_>,
-        signature: &Signature,
+        (own, signature): (&Pace, &Signature),
         replayed: &mut [Replayed],
-    ) -> Result<(), SubjectError> {
-        let Some(timing) = &self.timing else { return Ok(()) };
+    ) -> Result<bool, SubjectError> {
+        let Some(timing) = &self.timing else { return Ok(false) };
         for one in replayed {
             if Trial::of(one.candidates.clone(), &one.readings, signature).exact {
                 let faults = one.candidates.iter().map(|candidate| candidate.fault.clone()).collect();
                 let mut subject = self.replay.subject(&deployment.declared.hypothesis(faults))?;
                 let rounds = (timing, 0..timing.blocks as u32);
                 one.readings.extend(self.timed(subject.as_mut(), deployment.declared, rounds, false)?);
-                break;
+                return Ok(own.is_explained_by(&pace(&one.readings)));
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Times what may slow a deployment that is slow.
