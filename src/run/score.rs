@@ -15,7 +15,7 @@ use super::examine::{Deployment, Opaque, Timing, Workshop};
 use crate::ablation::condition::{Candidate, Signature, Suspicion, signature, slow};
 use crate::baselines::write_page;
 use crate::checkpoint::{Config, hash_files};
-use crate::faults::{AnyFault, Fault, Injected, Setting, Site};
+use crate::faults::{AnyFault, Fault, Injected, Length, Setting, Site};
 use crate::findings::Axis;
 use crate::measurement::Cell;
 use crate::probes::battery::Text;
@@ -136,8 +136,14 @@ fn same(setting: &Setting, case: &Case) -> Vec<String> {
     let lengths = [trained / 4, trained, trained + 1, 2 * trained, STRETCH * trained];
     let engine = |fault: &AnyFault| {
         let made = Injected::new(setting.clone(), std::slice::from_ref(fault)).ok()?;
-        let mechanisms = lengths.map(|length| made.mechanism(Tokens(length)).ok());
-        Some((mechanisms, made.execution().clone()))
+        let mut execution = made.execution().clone();
+        // An engine that goes by the trained length for ever is one that follows no length.
+        let is_frozen = execution.length == Length::Trained;
+        if is_frozen {
+            execution.length = Length::default();
+        }
+        let mechanisms = lengths.map(|length| made.mechanism(Tokens(if is_frozen { trained } else { length })).ok());
+        Some((mechanisms, execution))
     };
     let own = engine(injected);
     let others = AnyFault::all().filter(|other| other.name() != injected.name() && engine(other) == own);
@@ -439,5 +445,39 @@ impl Store {
         let name = format!("{}.json", &blake3::hash(key.as_bytes()).to_hex()[..16]);
         write_page(&self.dir, &Path::new("rows").join(name), &serde_json::to_vec_pretty(&kept)?)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::positions::{AnyMethod, HeadShape, Pairing};
+    use crate::units::Stretch;
+
+    fn doubles(method: &str, factor: f64, fault: &str) -> Vec<String> {
+        let heads = HeadShape {
+            heads: 4,
+            width: 128,
+            head_dim: 32,
+            rotary_dim: 32,
+            theta: 1e4,
+            trained: Tokens(2048),
+            pairing: Pairing::HalfSplit,
+            native: AnyMethod::named("rope").unwrap(),
+        };
+        let setting =
+            Setting { method: AnyMethod::named(method).unwrap(), factor: Stretch(factor), heads, window: None };
+        let faults = vec![AnyFault::named(fault).unwrap()];
+        same(&setting, &Case { kind: Kind::Single, deployment: 0, faults, repeat: 0 })
+    }
+
+    #[test]
+    fn faults_that_make_one_engine_are_each_others_doubles_and_no_others_are() {
+        assert_eq!(doubles("dynamic", 4.0, "length_frozen"), ["scaling_ignored"]);
+        assert_eq!(doubles("dynamic", 4.0, "scaling_ignored"), ["length_frozen"]);
+        assert_eq!(doubles("partial", 1.0, "full_rotation"), ["scaling_ignored"]);
+        assert_eq!(doubles("yarn", 4.0, "factor_doubled"), [""; 0]);
     }
 }
