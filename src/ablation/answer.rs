@@ -3,7 +3,8 @@
 use crate::findings::{Axis, Cause, Question, Recommendation, Ruling, Verdict};
 
 use super::Evidence;
-use super::words::{amount, share, spoken};
+use super::words::{amount, share};
+use crate::measurement::spoken;
 
 /// What got worse and what is to blame; then what to do.
 pub(super) fn answer(

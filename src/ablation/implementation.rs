@@ -284,8 +284,11 @@ fn sentence(evidence: &Evidence, verdicts: &[Verdict], findings: &Findings, meth
         }
     }
     let blames_method = method.verdicts.iter().any(|verdict| verdict.ruling == Ruling::Worse);
-    let deploy =
-        method.recommendation.as_ref().filter(|_| blames_method).map(|best| format!(" Then deploy {}.", best.label()));
+    let deploy = method
+        .recommendation
+        .as_ref()
+        .filter(|_| blames_method)
+        .map(|best| format!(" Then deploy {}.", crate::measurement::spoken(&best.label())));
     if names.is_empty() {
         return format!("{first}{}", deploy.unwrap_or_default());
     }

@@ -13,7 +13,8 @@ use crate::stats::mean_estimate;
 use super::Evidence;
 use super::board::ruling;
 use super::rows::{Bin, profile};
-use super::words::{amount, number, spoken};
+use super::words::{amount, number};
+use crate::measurement::spoken;
 
 /// More cells than these are counted, not named: the report's table has them all.
 const MOST_NAMED: usize = 4;

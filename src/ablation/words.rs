@@ -3,12 +3,6 @@
 use crate::findings::Question;
 use crate::stats::Estimate;
 
-/// A cell's label as a sentence says it: after a colon, `none` would be read as nobody.
-pub(super) fn spoken(label: &str) -> String {
-    let rest = label.strip_prefix("none").filter(|rest| rest.is_empty() || rest.starts_with([' ', ',']));
-    rest.map_or_else(|| label.to_owned(), |rest| format!("unscaled{rest}"))
-}
-
 /// A number with three decimals below 0.1 and two from there on; never `-0.00`.
 pub(super) fn number(x: f64) -> String {
     let text = if x.abs() < 0.0995 { format!("{x:.3}") } else { format!("{x:.2}") };
@@ -65,17 +59,5 @@ mod tests {
         assert_eq!(number(0.0214), "0.021");
         assert_eq!(number(-0.000_01), "0");
         assert_eq!(percent(-0.001), "0 %");
-    }
-
-    #[test]
-    fn no_scaling_is_said_as_unscaled_and_no_other_label_is_touched() {
-        for (label, said) in [
-            ("none", "unscaled"),
-            ("none (adapted 131,072 tokens)", "unscaled (adapted 131,072 tokens)"),
-            ("nope", "nope"),
-            ("ntk x4", "ntk x4"),
-        ] {
-            assert_eq!(spoken(label), said);
-        }
     }
 }

@@ -187,3 +187,27 @@ pub fn label(method: &str, adapted: Tokens, factor: Stretch) -> String {
     let row = row(method, adapted);
     if factor == Stretch::ONE { row } else { format!("{row} x{factor}") }
 }
+
+/// A cell's label as a sentence says it: `none` would be read as nobody, or as nothing to deploy.
+#[must_use]
+pub fn spoken(label: &str) -> String {
+    let rest = label.strip_prefix("none").filter(|rest| rest.is_empty() || rest.starts_with([' ', ',']));
+    rest.map_or_else(|| label.to_owned(), |rest| format!("unscaled{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_scaling_is_said_as_unscaled_and_no_other_label_is_touched() {
+        for (label, said) in [
+            ("none", "unscaled"),
+            ("none (adapted 131,072 tokens)", "unscaled (adapted 131,072 tokens)"),
+            ("nope", "nope"),
+            ("ntk x4", "ntk x4"),
+        ] {
+            assert_eq!(spoken(label), said);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 mod cell;
 mod quantity;
 
-pub use cell::{Arm, Cell, CellId, label};
+pub use cell::{Arm, Cell, CellId, label, spoken};
 pub use quantity::{Place, Quantity, Reading};
 
 /// One flat row of `measurements.parquet`: a cell and one of its readings.

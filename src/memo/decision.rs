@@ -5,6 +5,7 @@ use super::sources::Sources;
 use super::{ALTERNATIVES, Decision, Difference, Dossier, Standing};
 use crate::ablation::{Part, by_document, join};
 use crate::findings::{Question, Ruling};
+use crate::measurement::spoken;
 use crate::reports::document::Claim;
 use crate::reports::{capitalised, evidence, numbers};
 use crate::stats::paired_difference;
@@ -78,26 +79,24 @@ fn sentences(
     let measured = chosen.standings.iter().filter(|standing| standing.ruling != Ruling::Incomparable).count();
     let constraints = numbers::counted(measured, "measured constraint");
     let keep = if chosen.label == dossier.run.findings.deployed { "Keep" } else { "Deploy" };
+    let name = spoken(&chosen.label);
     let first = if chosen.meets_all() {
         let others = match meeting {
             1 => "the only one".to_owned(),
             n => format!("one of {n}, and the one with the least damage,"),
         };
         format!(
-            "{keep} {} for {target} tokens: of {approaches} measured it is {others} that meets all {constraints}.",
-            chosen.label
+            "{keep} {name} for {target} tokens: of {approaches} measured it is {others} that meets all {constraints}."
         )
     } else if chosen.fails() {
         format!(
-            "No candidate meets all constraints at {target} tokens; the least bad of {approaches} is {}, and its \
+            "No candidate meets all constraints at {target} tokens; the least bad of {approaches} is {name}, and its \
              price is {}.",
-            chosen.label,
             price(chosen)
         )
     } else {
         format!(
-            "{keep} {} for {target} tokens: of {approaches} measured it fails no constraint, but {} still undecided.",
-            chosen.label,
+            "{keep} {name} for {target} tokens: of {approaches} measured it fails no constraint, but {} still undecided.",
             listed(chosen, Ruling::Undecided)
         )
     };

@@ -7,6 +7,7 @@ use super::tables::{
 };
 use super::{ReportError, Run, cards, charts, evidence, numbers};
 use crate::findings::{AuditFinding, Axis, Cause, GridSummary, Question, Ruling};
+use crate::measurement::spoken;
 
 /// A run told in order; every format writes down the same story.
 #[derive(Debug)]
@@ -278,7 +279,7 @@ impl<'a> Story<'a> {
         let Some(advice) = &self.run.findings.recommendation else {
             return self.document.say("None: no measured cell of the grid can be recommended over the deployed one.");
         };
-        let label = advice.label();
+        let label = spoken(&advice.label());
         let word = if label == self.run.findings.deployed { "Keep" } else { "Deploy" };
         self.document.say(format!("{word} {label}."));
         self.push(Block::List(advice.because.clone()));

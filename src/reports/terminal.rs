@@ -4,6 +4,7 @@ use super::story::capitalised;
 use super::tables::asked;
 use super::{Run, numbers};
 use crate::findings::{Axis, Cause, Question, Ruling, Severity, Verdict};
+use crate::measurement::spoken;
 
 /// No line is longer.
 const WIDTH: usize = 80;
@@ -34,7 +35,7 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
     causes(&mut page, &findings.causes);
     if let Some(advice) = &findings.recommendation {
         page.push('\n');
-        paragraph(&mut page, "  ", &format!("recommended: {}. {}", advice.label(), advice.because.join("; ")));
+        paragraph(&mut page, "  ", &format!("recommended: {}. {}", spoken(&advice.label()), advice.because.join("; ")));
     }
     let heavy: Vec<_> = findings.audit.iter().filter(|finding| finding.severity != Severity::Note).collect();
     if !heavy.is_empty() {

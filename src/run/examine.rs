@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::ablation::condition::{
-    self, BESIDE, Candidate, Divergent, MOST_NAMED, Pace, Replayed, Search, Signature, Suspicion, Trial, marks,
-    may_be_slow, pace, refined, signature, slow, suspect,
+    self, BESIDE, Candidate, Divergent, MOST_NAMED, Pace, Replayed, Search, Signature, Suspicion, marks, may_be_slow,
+    pace, refined, signature, slow, suspect,
 };
 use crate::faults::{AnyFault, Fault, Setting, Site};
 use crate::measurement::{Cell, CellId, Reading};
@@ -166,12 +166,14 @@ impl<'a> Workshop<'a> {
         let mut replayed = self.search(deployment, &records, &readings, &able)?;
         if let Some((own, rows)) = self.pace(deployed.as_mut(), deployment.declared)? {
             readings.extend(rows);
-            // Where what changes the answers takes the time as well, no other fault is looked for.
-            if slow(&own, &signature(&readings)).is_some()
-                && !self.time_exact(deployment, (&own, &signature(&readings)), &mut replayed)?
-            {
-                replayed.extend(self.paces(deployment, &able)?);
-                self.time_beside(deployed.as_mut(), deployment, &own, &mut replayed)?;
+            let signature = signature(&readings);
+            if slow(&own, &signature).is_some() {
+                self.time_exact(deployment, &signature, &mut replayed)?;
+                // Where what changes the answers takes the time as well, no other fault is looked for.
+                if !replayed.iter().any(|one| one.explains_time(&own, &signature)) {
+                    replayed.extend(self.paces(deployment, &able)?);
+                    self.time_beside(deployed.as_mut(), deployment, &own, &mut replayed)?;
+                }
             }
         }
         let suspicions = suspect(&readings, &replayed);
@@ -384,25 +386,21 @@ impl<'a> Workshop<'a> {
         Ok(replayed)
     }
 
-    /// Times the first hypothesis that answers as the deployment does, since what changes answers may take time, too; whether
-    /// it takes that of the deployment.
+    /// Times the first hypothesis that answers as the deployment does: what changes answers may take time, too.
     fn time_exact(
         &self,
         deployment: &Deployment<'_>,
-        (own, signature): (&Pace, &Signature),
+        signature: &Signature,
         replayed: &mut [Replayed],
-    ) -> Result<bool, SubjectError> {
-        let Some(timing) = &self.timing else { return Ok(false) };
-        for one in replayed {
-            if Trial::of(one.candidates.clone(), &one.readings, signature).exact {
-                let faults = one.candidates.iter().map(|candidate| candidate.fault.clone()).collect();
-                let mut subject = self.replay.subject(&deployment.declared.hypothesis(faults))?;
-                let rounds = (timing, 0..timing.blocks as u32);
-                one.readings.extend(self.timed(subject.as_mut(), deployment.declared, rounds, false)?);
-                return Ok(own.is_explained_by(&pace(&one.readings)));
-            }
+    ) -> Result<(), SubjectError> {
+        let Some(timing) = &self.timing else { return Ok(()) };
+        if let Some(one) = replayed.iter_mut().find(|one| one.is_exact(signature)) {
+            let faults = one.candidates.iter().map(|candidate| candidate.fault.clone()).collect();
+            let mut subject = self.replay.subject(&deployment.declared.hypothesis(faults))?;
+            let rounds = (timing, 0..timing.blocks as u32);
+            one.readings.extend(self.timed(subject.as_mut(), deployment.declared, rounds, false)?);
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Times what may slow a deployment that is slow.

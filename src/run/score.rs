@@ -453,20 +453,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::positions::{AnyMethod, HeadShape, Pairing};
+    use crate::positions::AnyMethod;
     use crate::units::Stretch;
 
     fn doubles(method: &str, factor: f64, fault: &str) -> Vec<String> {
-        let heads = HeadShape {
-            heads: 4,
-            width: 128,
-            head_dim: 32,
-            rotary_dim: 32,
-            theta: 1e4,
-            trained: Tokens(2048),
-            pairing: Pairing::HalfSplit,
-            native: AnyMethod::named("rope").unwrap(),
-        };
+        let heads = Config::read(Path::new("models/reference/rope-2k")).unwrap().heads;
         let setting =
             Setting { method: AnyMethod::named(method).unwrap(), factor: Stretch(factor), heads, window: None };
         let faults = vec![AnyFault::named(fault).unwrap()];

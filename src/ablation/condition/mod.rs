@@ -31,29 +31,39 @@ pub struct Replayed {
     pub readings: Vec<Reading>,
 }
 
+impl Replayed {
+    fn holds(&self, quantity: Quantity) -> bool {
+        self.readings.iter().any(|row| row.quantity == quantity)
+    }
+
+    /// Whether it answers as the deployment does on every request that it was asked.
+    #[must_use]
+    pub fn is_exact(&self, signature: &Signature) -> bool {
+        self.holds(Quantity::Disagreement) && Trial::of(self.candidates.clone(), &self.readings, signature).exact
+    }
+
+    /// Whether it answers as the deployment does and takes most of the time that makes the deployment slow.
+    #[must_use]
+    pub fn explains_time(&self, deployed: &Pace, signature: &Signature) -> bool {
+        self.holds(Quantity::Decode) && self.is_exact(signature) && deployed.is_explained_by(&pace(&self.readings))
+    }
+}
+
 /// What the rows of a battery and of the hypotheses say: suspicions, the surest first.
 #[must_use]
 pub fn suspect(battery: &[Reading], replayed: &[Replayed]) -> Vec<Suspicion> {
     let signature = signature(battery);
     let marks = marks(&signature, battery);
-    let holds = |one: &&Replayed, quantity: Quantity| one.readings.iter().any(|row| row.quantity == quantity);
     let trials: Vec<Trial> = replayed
         .iter()
-        .filter(|one| holds(one, Quantity::Disagreement))
+        .filter(|one| one.holds(Quantity::Disagreement))
         .map(|one| Trial::of(one.candidates.clone(), &one.readings, &signature))
         .collect();
     let outputs = rank(&signature, &marks, &trials);
     let own = pace(battery);
     let Some(unknown) = slow(&own, &signature) else { return outputs };
     // A fault that changes answers may take time, too: then time is no fault of its own.
-    let explains = |one: &&Replayed| {
-        let trial = Trial::of(one.candidates.clone(), &one.readings, &signature);
-        holds(one, Quantity::Disagreement)
-            && holds(one, Quantity::Decode)
-            && trial.exact
-            && own.is_explained_by(&pace(&one.readings))
-    };
-    if replayed.iter().any(|one| explains(&one)) {
+    if replayed.iter().any(|one| one.explains_time(&own, &signature)) {
         return outputs;
     }
     let timed = timed(replayed);
@@ -63,10 +73,9 @@ pub fn suspect(battery: &[Reading], replayed: &[Replayed]) -> Vec<Suspicion> {
 /// The hypotheses that were timed for the time that they take alone.
 #[must_use]
 pub fn timed(replayed: &[Replayed]) -> Vec<Timed> {
-    let holds = |one: &Replayed, quantity: Quantity| one.readings.iter().any(|row| row.quantity == quantity);
     replayed
         .iter()
-        .filter(|one| holds(one, Quantity::Decode) && !holds(one, Quantity::Disagreement))
+        .filter(|one| one.holds(Quantity::Decode) && !one.holds(Quantity::Disagreement))
         .filter_map(|one| Some(Timed::of(one.candidates.first()?.clone(), &one.readings)))
         .collect()
 }
