@@ -104,6 +104,12 @@ impl Question {
             Self::Latency => "latency",
         }
     }
+
+    /// A difference of this question's quantity, its interval cut to what is possible: no recall changes by more than 1.
+    #[must_use]
+    pub fn possible(self, difference: Estimate) -> Estimate {
+        if self == Self::Retrieval { difference.within(-1.0, 1.0) } else { difference }
+    }
 }
 
 /// What the interval says against the tolerance.

@@ -42,6 +42,20 @@ pub struct Nats(pub f64);
 #[serde(transparent)]
 pub struct Seconds(pub f64);
 
+impl Seconds {
+    /// The duration as people say one that is yet to pass: `40 s`, `3 min`, `2.5 h`.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        if self.0 < 90.0 {
+            format!("{:.0} s", (self.0 / 10.0).ceil() * 10.0)
+        } else if self.0 < 5400.0 {
+            format!("{:.0} min", (self.0 / 60.0).round())
+        } else {
+            format!("{:.1} h", self.0 / 3600.0)
+        }
+    }
+}
+
 /// The factor by which a method stretches the context; 1 leaves it as trained.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -61,6 +75,11 @@ impl fmt::Display for Stretch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_as_people_say_them() {
+        assert_eq!([5.0, 61.0, 100.0, 7200.0].map(|s| Seconds(s).in_words()), ["10 s", "70 s", "2 min", "2.0 h"]);
+    }
 
     #[test]
     fn lengths_are_grouped_by_thousands() {

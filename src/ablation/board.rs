@@ -72,7 +72,7 @@ impl Board<'_> {
 
     /// The mean of one value for each document with its interval.
     pub(super) fn interval(&self, values: &[f64]) -> Option<Estimate> {
-        self.resamples.as_ref()?.mean(values, CONFIDENCE)
+        Some(self.question.possible(self.resamples.as_ref()?.mean(values, CONFIDENCE)?))
     }
 
     /// The ruling on a cell's damage.

@@ -128,7 +128,7 @@ impl Test {
         let verdict = &mut self.verdict;
         verdict.deployed = mean(now);
         verdict.reference = mean(before);
-        verdict.change = paired_difference(now, before);
+        verdict.change = paired_difference(now, before).map(|change| verdict.question.possible(change));
         let Some(change) = verdict.change else {
             verdict.ruling = Ruling::Undecided;
             verdict.why = Some("there are too few pairs for an interval".to_owned());

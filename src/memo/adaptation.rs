@@ -73,7 +73,7 @@ fn difference(dossier: &Dossier<'_>, question: Question, before: &Cell, after: &
     let values = |cell: &Cell| by_document(question, dossier.rows(cell), dossier.run.trained, Part::Whole);
     let (old, new) = (values(before), values(after));
     let pairs: (Vec<f64>, Vec<f64>) = new.iter().filter_map(|(key, value)| Some((*value, *old.get(key)?))).unzip();
-    paired_difference(&pairs.0, &pairs.1)
+    paired_difference(&pairs.0, &pairs.1).map(|change| question.possible(change))
 }
 
 /// The tokens in sequences and in floating-point operations.

@@ -50,6 +50,7 @@ fn differences(dossier: &Dossier<'_>, chosen: &Candidate, other: &Candidate, sou
         // A loss favours the lower value, recall the higher one.
         let falls = question != Question::Retrieval;
         let advantage = if falls { paired_difference(&theirs, &mine) } else { paired_difference(&mine, &theirs) }?;
+        let advantage = question.possible(advantage);
         let made = format!(
             "{}; paired by document, the other minus this one where lower is better",
             evidence::made_of(question)

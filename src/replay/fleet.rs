@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tch::Device;
 
@@ -11,7 +12,7 @@ use super::{Checkpoint, Replay, ReplayError, stopwatch, training};
 use crate::checkpoint::{Config, hash_files};
 use crate::measurement::{Cell, CellId};
 use crate::positions::{Method, Scheme};
-use crate::recipe::Adaptation;
+use crate::recipe::{Adaptation, CurvePoint};
 use crate::scenario::Scenario;
 use crate::subject::{Engine, Stopwatch, Subject, SubjectError};
 use crate::text::TextError;
@@ -35,7 +36,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Loads the checkpoints of a scenario. Adapted weights are kept under `cache`, each in a folder named by the hash of
-    /// all that decides them; `notify` hears when an adaptation begins.
+    /// all that decides them; `notify` hears when an adaptation begins and, once a minute, how far it is.
     ///
     /// # Errors
     /// [`ReplayError`] where a checkpoint cannot be read, or its tokenizer is not that of the main one.
@@ -84,13 +85,32 @@ impl Fleet {
         let dir = self.cache.join(identity(&recipe)?);
         if !dir.join("model.safetensors").is_file() {
             (self.notify)(&format!("adapting to {} in {}", cell.label(), dir.display()));
-            training::adapt(&recipe, &dir, self.device, |_| {})
+            let mut pace = Pace { said: Instant::now(), steps: recipe.course().steps() };
+            let report = |point: &CurvePoint| pace.words(point).into_iter().for_each(|words| (self.notify)(&words));
+            training::adapt(&recipe, &dir, self.device, report)
                 .map_err(|error| ReplayError::Request(format!("the adaptation failed: {error}")))?;
         }
         let config = Config::read(from)?.with_native(&cell.method);
         let ready = Rc::new(Checkpoint::load_with(&dir, config, self.device)?);
         self.adapted.borrow_mut().insert(cell.id(), Rc::clone(&ready));
         Ok(ready)
+    }
+}
+
+/// How far an adaptation is, said once a minute.
+struct Pace {
+    said: Instant,
+    steps: usize,
+}
+
+impl Pace {
+    fn words(&mut self, point: &CurvePoint) -> Option<String> {
+        if self.said.elapsed() < Duration::from_secs(60) {
+            return None;
+        }
+        self.said = Instant::now();
+        let left = Seconds(point.seconds.0 / point.step as f64 * (self.steps - point.step) as f64);
+        Some(format!("adapting: step {} of {}, about {} left", point.step, self.steps, left.in_words()))
     }
 }
 
@@ -163,5 +183,30 @@ impl Stopwatch for Fleet {
 
     fn peak_memory(&self) -> Option<f64> {
         stopwatch::peak_memory(self.device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::units::Tokens;
+
+    #[test]
+    fn an_adaptation_says_once_a_minute_what_is_left() {
+        let point = CurvePoint {
+            step: 12,
+            tokens: Tokens(98_304),
+            length: Tokens(8192),
+            text_nll: 2.3,
+            answer_nll: None,
+            answer_top1: None,
+            rate: 1e-4,
+            seconds: Seconds(120.0),
+        };
+        let mut pace = Pace { said: Instant::now().checked_sub(Duration::from_secs(61)).unwrap(), steps: 48 };
+        assert_eq!(pace.words(&point).as_deref(), Some("adapting: step 12 of 48, about 6 min left"));
+        assert_eq!(pace.words(&point), None, "said a moment ago");
     }
 }

@@ -122,7 +122,7 @@ fn moved(old: &Run<'_>, new: &Run<'_>, cell: &Cell) -> Vec<Moved> {
         let (before, after) = (values(old, question), values(new, question));
         let pairs: (Vec<f64>, Vec<f64>) =
             after.iter().filter_map(|(key, value)| Some((*value, *before.get(key)?))).unzip();
-        let change = paired_difference(&pairs.0, &pairs.1)?;
+        let change = question.possible(paired_difference(&pairs.0, &pairs.1)?);
         let unit = if question == Question::Retrieval { "share" } else { "nats/token" };
         let moved = change.low > 0.0 || change.high < 0.0;
         Some(Moved { cell: cell.label(), question, unit: unit.to_owned(), change, moved })

@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::measurement::{Arm, Cell};
+use crate::positions::{Method, Scheme};
+use crate::units::Seconds;
 
 /// What decides how long a cell takes, beside its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Weights as they are.
     Read,
-    /// Weights that may have to be trained first.
-    Adapted,
+    /// Weights that may have to be trained first: a learned bias takes several times as long as a rotation.
+    Adapted(Scheme),
     /// The truncated reference, whose windows overlap.
     Truncated,
     /// Timings.
@@ -29,7 +31,7 @@ impl Kind {
             Arm::Latency => Self::Timed,
             Arm::Truncated => Self::Truncated,
             Arm::Parity | Arm::Hypothesis => Self::Examined,
-            Arm::Grid if cell.adapted.0 > 0 => Self::Adapted,
+            Arm::Grid if cell.adapted.0 > 0 => Self::Adapted(cell.method.scheme()),
             Arm::Grid => Self::Read,
         }
     }
@@ -71,22 +73,11 @@ impl Remaining {
         if open().next().is_none() || most <= 0.0 {
             return None;
         }
-        Some(match (unknown, span(least), span(most)) {
+        Some(match (unknown, Seconds(least).in_words(), Seconds(most).in_words()) {
             (true, least, _) => format!("at least {least} left"),
             (false, least, most) if least == most => format!("about {most} left"),
             (false, least, most) => format!("{least} to {most} left"),
         })
-    }
-}
-
-/// Seconds as people say them: `40 s`, `3 min`, `2.5 h`.
-fn span(seconds: f64) -> String {
-    if seconds < 90.0 {
-        format!("{:.0} s", (seconds / 10.0).ceil() * 10.0)
-    } else if seconds < 5400.0 {
-        format!("{:.0} min", (seconds / 60.0).round())
-    } else {
-        format!("{:.1} h", seconds / 3600.0)
     }
 }
 
@@ -98,21 +89,16 @@ mod tests {
     fn what_is_not_known_is_a_lower_bound() {
         let mut left = Remaining::default();
         left.add(Kind::Read, 8);
-        left.add(Kind::Adapted, 4);
+        left.add(Kind::Adapted(Scheme::Rotary), 4);
         assert_eq!(left.words(), None, "nothing is known before the first cell");
         left.done(Kind::Read, 4, Duration::from_secs(400));
         assert_eq!(left.words().as_deref(), Some("at least 7 min left"));
-        left.done(Kind::Adapted, 2, Duration::from_secs(1200));
+        left.done(Kind::Adapted(Scheme::Rotary), 2, Duration::from_secs(1200));
         assert_eq!(left.words().as_deref(), Some("about 27 min left"));
-        left.done(Kind::Adapted, 1, Duration::from_secs(60));
+        left.done(Kind::Adapted(Scheme::Rotary), 1, Duration::from_secs(60));
         assert_eq!(left.words().as_deref(), Some("8 min to 17 min left"));
         left.done(Kind::Read, 4, Duration::from_secs(400));
-        left.done(Kind::Adapted, 1, Duration::from_secs(60));
+        left.done(Kind::Adapted(Scheme::Rotary), 1, Duration::from_secs(60));
         assert_eq!(left.words(), None, "nothing is left");
-    }
-
-    #[test]
-    fn spans_are_as_people_say_them() {
-        assert_eq!([5.0, 61.0, 100.0, 7200.0].map(span), ["10 s", "70 s", "2 min", "2.0 h"]);
     }
 }

@@ -41,6 +41,12 @@ impl Estimate {
         Self { point: rising(self.point), low: rising(self.low), high: rising(self.high), ..self }
     }
 
+    /// The estimate with its interval cut to what is possible at all; an interval that covers still does.
+    #[must_use]
+    pub fn within(self, least: f64, most: f64) -> Self {
+        Self { low: self.low.clamp(least, most), high: self.high.clamp(least, most), ..self }
+    }
+
     /// The estimate of the opposite: 0.2 [0.1, 0.4] becomes -0.2 [-0.4, -0.1].
     #[must_use]
     pub fn negated(self) -> Self {
@@ -113,6 +119,13 @@ mod tests {
         assert_eq!(standing(&between(-0.02, 0.02), 0.02), Standing::Inside);
         assert_eq!(standing(&between(-0.3, 0.3), 0.02), Standing::Across);
         assert_eq!(standing(&between(f64::NAN, f64::NAN), 0.02), Standing::Across);
+    }
+
+    #[test]
+    fn an_interval_ends_where_the_possible_does() {
+        assert_eq!(between(-1.4, -0.2).within(-1.0, 1.0).low, -1.0);
+        assert_eq!(between(-0.4, 0.2).within(-1.0, 1.0), between(-0.4, 0.2));
+        assert!(between(f64::NAN, f64::NAN).within(-1.0, 1.0).low.is_nan(), "what is unknown stays unknown");
     }
 
     #[test]

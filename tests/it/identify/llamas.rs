@@ -2,6 +2,7 @@
 //! the trained reference model.
 
 use std::path::Path;
+use std::time::Instant;
 
 use gyro::identify::{
     Candidate, Configuration, Hypothesis, Identification, Oracle, Prompt, Question, Recovered, Verdict, identify,
@@ -143,7 +144,9 @@ fn all_are_named(engine: impl Fn(usize) -> Engine, longest: usize) {
     for (seed, method) in METHODS.iter().enumerate() {
         let mut engine = engine(seed);
         for factor in factors(method) {
+            let clock = Instant::now();
             wrong.extend(engine.names(&candidate(method, *factor), longest, seed as u64).err());
+            println!("{method} x{factor} at {}: {:.1} s, {} wrong", engine.noise, clock.elapsed().as_secs_f64(), wrong.len());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -153,7 +156,9 @@ fn all_are_named(engine: impl Fn(usize) -> Engine, longest: usize) {
 fn recovered(engine: impl Fn(usize) -> Engine, longest: usize, cases: usize) -> Tally {
     let (mut tally, mut random) = (Tally::default(), Random::new(13));
     for case in 0..cases {
+        let clock = Instant::now();
         tally.add(&mut engine(case), longest, case as u64, &mut random);
+        println!("{case}: {:.1} s, {tally:?}", clock.elapsed().as_secs_f64());
     }
     println!("{tally:?}, {:.4} cover", tally.coverage());
     tally
