@@ -201,12 +201,13 @@ impl Block {
     }
 }
 
-/// The most queries of a block: the fewer, the fewer scores are computed beyond the causal edge, only to be masked.
-const MOST_ROWS: i64 = 128;
+/// The fewest queries that are worth a block. More of them keep the kernels busier, and more scores are computed beyond the
+/// causal edge, only to be masked: a share of rows / keys.
+const FEWEST_ROWS: i64 = 128;
 
 /// The blocks of `t` queries at the end of `s` keys, each of at most [`BLOCK_ELEMENTS`] scores for that many heads.
 pub(super) fn blocks(t: i64, s: i64, heads: i64) -> impl Iterator<Item = Block> {
-    let size = (BLOCK_ELEMENTS as i64 / (s * heads)).min(MOST_ROWS).clamp(1, t);
+    let size = (BLOCK_ELEMENTS as i64 / (s * heads)).min((s / 32).max(FEWEST_ROWS)).clamp(1, t);
     (0..t.div_euclid(size) + i64::from(t % size != 0)).map(move |i| {
         let start = i * size;
         let rows = size.min(t - start);

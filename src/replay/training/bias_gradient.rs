@@ -14,6 +14,9 @@ use crate::replay::positions::{Positions, Prepared};
 
 const TIME: i64 = 2;
 
+/// Tensors of a block's size that are alive at once; together they are one block of the replay.
+const ALIVE: i64 = 4;
+
 /// What is kept of each layer on the way forward.
 #[derive(Default)]
 pub(super) struct Tape {
@@ -80,16 +83,16 @@ impl Layer {
         let size = self.q_bhtd.size();
         let upstream = self.zeros.f_grad()?;
         let along = upstream.f_mul(&self.out_bhtd)?.f_sum_dim_intlist([-1_i64].as_slice(), true, Kind::Float)?;
-        for block in blocks(size[2], size[2], size[0] * size[1]) {
+        for block in blocks(size[2], size[2], ALIVE * size[0] * size[1]) {
             let flipped = |x: &Tensor| -> Result<Tensor, ReplayError> { Ok(block.of(x)?.f_flip([TIME])?) };
             let keys_of = |x: &Tensor| -> Result<Tensor, ReplayError> {
                 Ok(x.f_narrow(TIME, 0, block.keys)?.f_transpose(-2, -1)?)
             };
             let scale = (size[3] as f64).sqrt().recip();
-            let scores = flipped(&self.q_bhtd)?.f_mul_scalar(scale)?.f_matmul(&keys_of(&self.k_bhtd)?)?;
-            let weights = scores.f_add(&flipped_bias(profile, block)?)?.f_softmax(-1, Kind::Float)?;
-            let pull = flipped(&upstream)?.f_matmul(&keys_of(&self.v_bhtd)?)?;
-            let change = pull.f_sub(&flipped(&along)?)?.f_mul(&weights)?;
+            let mut scores = flipped(&self.q_bhtd)?.f_mul_scalar(scale)?.f_matmul(&keys_of(&self.k_bhtd)?)?;
+            let weights = scores.f_add_(&flipped_bias(profile, block)?)?.f_softmax(-1, Kind::Float)?;
+            let mut pull = flipped(&upstream)?.f_matmul(&keys_of(&self.v_bhtd)?)?;
+            let change = pull.f_sub_(&flipped(&along)?)?.f_mul_(&weights)?;
             let by_distance =
                 sum_by_distance(&change.f_sum_dim_intlist([0_i64].as_slice(), false, Kind::Float)?, block)?;
             let _ = sum.f_narrow(1, 0, block.keys)?.f_add_(&by_distance)?;
