@@ -146,7 +146,12 @@ fn all_are_named(engine: impl Fn(usize) -> Engine, longest: usize) {
         for factor in factors(method) {
             let clock = Instant::now();
             wrong.extend(engine.names(&candidate(method, *factor), longest, seed as u64).err());
-            println!("{method} x{factor} at {}: {:.1} s, {} wrong", engine.noise, clock.elapsed().as_secs_f64(), wrong.len());
+            println!(
+                "{method} x{factor} at {}: {:.1} s, {} wrong",
+                engine.noise,
+                clock.elapsed().as_secs_f64(),
+                wrong.len()
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
