@@ -110,6 +110,12 @@ impl Question {
     pub fn possible(self, difference: Estimate) -> Estimate {
         if self == Self::Retrieval { difference.within(-1.0, 1.0) } else { difference }
     }
+
+    /// A level of this question's quantity, its interval cut to what is possible: recall is a share.
+    #[must_use]
+    pub fn level(self, level: Estimate) -> Estimate {
+        if self == Self::Retrieval { level.within(0.0, 1.0) } else { level }
+    }
 }
 
 /// What the interval says against the tolerance.
@@ -441,5 +447,19 @@ impl Findings {
         } else {
             0
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_recall_is_below_nothing_or_above_all() {
+        let wide = Estimate { point: 0.98, low: -0.2, high: 1.04, confidence: 0.95, n: 2 };
+        let level = Question::Retrieval.level(wide);
+        assert_eq!((level.point, level.low, level.high), (0.98, 0.0, 1.0));
+        assert_eq!(Question::Retrieval.possible(wide).low, -0.2, "recall may fall");
+        assert_eq!(Question::LongRange.level(wide), wide);
     }
 }

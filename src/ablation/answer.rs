@@ -144,7 +144,7 @@ fn target(cause: &Cause) -> Option<String> {
     let by = &cause.repair.as_ref()?.by;
     match cause.axis {
         Axis::Method => Some(format!("`{by}`")),
-        Axis::Factor | Axis::Interaction => Some(by.clone()),
+        Axis::Factor | Axis::Interaction => Some(spoken(by)),
         Axis::Condition | Axis::None | Axis::Undecided => None,
     }
 }
@@ -180,7 +180,7 @@ fn blamed(evidence: &Evidence, cause: &Cause) -> Blamed {
 
 fn undecided(cause: &Cause) -> String {
     if cause.question == Question::Latency {
-        return "the cause is undecided, as only the deployed and the unscaled arm were timed".to_owned();
+        return "the cause is undecided, as the grid is not timed as a whole".to_owned();
     }
     let why = cause.evidence.last().map(String::as_str).unwrap_or_default();
     format!("the cause is undecided, {why}")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::findings::{Axis, Cause, Question, Repair, Ruling, Verdict};
-use crate::measurement::Cell;
+use crate::measurement::{Cell, spoken};
 use crate::stats::{mean, shapley};
 use crate::units::Stretch;
 
@@ -149,7 +149,7 @@ fn refusal(board: &Board, deployed: &Cell, cell: &Cell, damage: &[f64], why: &st
 }
 
 fn unscaled_or_label(cell: &Cell) -> String {
-    if *cell == Cell::unscaled() { "factor 1 (the unscaled model)".to_owned() } else { cell.label() }
+    if *cell == Cell::unscaled() { "factor 1 (the unscaled model)".to_owned() } else { spoken(&cell.label()) }
 }
 
 /// The causes where the damage is a number.
@@ -371,21 +371,24 @@ fn named_broken(evidence: &Evidence, board: &Board, lines: &[String], axis: Axis
     cause.confidence = 1.0;
     cause.evidence.push(format!(
         "{} gives numbers, and its {} is {} against the reference",
-        repair.label(),
+        spoken(&repair.label()),
         board.question.words(),
         board.ruling(repair).words()
     ));
     Blame { causes: vec![cause], notes: Vec::new() }
 }
 
-/// Latency is measured for the deployed and the unscaled cell only, so the grid cannot share it out.
+/// Times are taken of the deployed cell, the unscaled one and the best candidates, so the grid cannot share them out.
 fn slow(evidence: &Evidence, verdicts: &[Verdict], verdict: &Verdict) -> Blame {
     let alone = verdicts.iter().all(|other| {
         other.question == verdict.question || matches!(other.ruling, Ruling::Better | Ruling::WithinNoise)
     });
     let mut lines = verdict_line(verdict);
-    lines
-        .push("only the deployed and the unscaled arm are timed, so method and factor cannot be told apart".to_owned());
+    lines.push(
+        "of the grid only the deployed cell, the unscaled one and the best candidates (`sizes.latency_candidates`) are \
+         timed, so method and factor cannot be told apart"
+            .to_owned(),
+    );
     lines.extend(super::speed::speed(evidence).and_then(|speed| speed.slow));
     let mut cause = bare(Axis::Undecided, evidence, verdict.question, lines);
     cause.shape = if alone { "latency_only" } else { "unclear" }.to_owned();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::findings::{Question, Ruling};
-use crate::measurement::{Arm, Cell, Outcome};
+use crate::measurement::{Arm, Cell, Outcome, spoken};
 use crate::stats::{CONFIDENCE, Estimate, Resamples, Standing, standing};
 
 use super::Evidence;
@@ -73,6 +73,11 @@ impl Board<'_> {
     /// The mean of one value for each document with its interval.
     pub(super) fn interval(&self, values: &[f64]) -> Option<Estimate> {
         Some(self.question.possible(self.resamples.as_ref()?.mean(values, CONFIDENCE)?))
+    }
+
+    /// The mean of the quantity itself, one value for each document, with its interval.
+    pub(super) fn level(&self, values: &[f64]) -> Option<Estimate> {
+        Some(self.question.level(self.resamples.as_ref()?.mean(values, CONFIDENCE)?))
     }
 
     /// The ruling on a cell's damage.
@@ -145,7 +150,7 @@ fn board<'a>(evidence: &Evidence<'a>, question: Question) -> Board<'a> {
         Err(_) => reference.by_document.keys().copied().collect(),
     };
     if let Some(document) = shared.iter().find(|key| reference.by_document.get(key).is_some_and(|y| !y.is_finite())) {
-        let label = board.reference_cell.label();
+        let label = spoken(&board.reference_cell.label());
         board.obstacle = Some(format!("the reference, {label}, is not a number on document {document}"));
         return board;
     }
@@ -169,12 +174,12 @@ fn grid_cells<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Cell> + u
 /// A cell's values, or why it has none.
 fn read(evidence: &Evidence, question: Question, cell: &Cell, part: Part) -> Result<Values, String> {
     match evidence.outcome(cell) {
-        None => Err(format!("{} was not measured", cell.label())),
-        Some(Outcome::Failed { reason }) => Err(format!("{} failed: {reason}", cell.label())),
+        None => Err(format!("{} was not measured", spoken(&cell.label()))),
+        Some(Outcome::Failed { reason }) => Err(format!("{} failed: {reason}", spoken(&cell.label()))),
         Some(Outcome::Measured(rows)) => {
             let values = values(question, rows, evidence.scenario.trained, part);
             if values.by_document.is_empty() {
-                return Err(format!("{} has no rows for {}", cell.label(), question.words()));
+                return Err(format!("{} has no rows for {}", spoken(&cell.label()), question.words()));
             }
             Ok(values)
         }

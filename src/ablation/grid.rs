@@ -31,7 +31,7 @@ fn cell(board: &Board, entry: &Entry) -> Option<GridCell> {
     Some(GridCell {
         method: entry.cell.row(),
         factor: entry.cell.factor.0,
-        value: board.interval(&raw(board, values))?,
+        value: board.level(&raw(board, values))?,
         change: board.change(board.interval(values)?),
         ruling: board.ruling(entry.cell),
     })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::findings::{Question, Ruling, Verdict};
-use crate::measurement::{Cell, Measurement, Outcome, Quantity};
+use crate::measurement::{Cell, Measurement, Outcome, Quantity, spoken};
 use crate::stats::{CONFIDENCE, Estimate, Resamples};
 use crate::units::Tokens;
 
@@ -231,7 +231,7 @@ fn check(timings: &BTreeMap<Timing, Arms>) -> Result<(), String> {
 fn rows<'a>(evidence: &Evidence<'a>, cell: &Cell) -> Result<&'a [Measurement], String> {
     match evidence.outcome(cell) {
         Some(Outcome::Measured(rows)) => Ok(rows),
-        Some(Outcome::Failed { reason }) => Err(format!("{} failed: {reason}", cell.label())),
-        None => Err(format!("{} was not measured", cell.label())),
+        Some(Outcome::Failed { reason }) => Err(format!("{} failed: {reason}", spoken(&cell.label()))),
+        None => Err(format!("{} was not measured", spoken(&cell.label()))),
     }
 }

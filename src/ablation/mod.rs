@@ -34,6 +34,7 @@ pub(crate) use answer::join;
 pub use board::ruling;
 pub use rows::{Part, by_document};
 pub use rows::{document_values, profile};
+pub(crate) use shape::ALONG;
 pub(crate) use words::amount;
 
 /// What a run has to be judged by.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::findings::{Question, Recommendation, Rejected, Ruling, Verdict};
-use crate::measurement::{Arm, Cell, Outcome};
+use crate::measurement::{Arm, Cell, Outcome, spoken};
 use crate::stats::mean;
 
 use super::Evidence;
@@ -41,13 +41,14 @@ pub(super) fn recommend(evidence: &Evidence, boards: &[Board]) -> Option<Recomme
         .filter_map(|cell| Some((cell, score(evidence, &boards, cell)?)))
         .min_by(|(_, a), (_, b)| a.order(b))?;
     let mut because: Vec<String> = boards.iter().filter_map(|board| priced(board, best)).collect();
-    because.push(timed(evidence, best).map_or_else(
-        || "latency: it was not timed".to_owned(),
-        |verdict| {
+    because.push(match timed(evidence, best) {
+        Some(verdict) => {
             let price = if verdict.ruling == Ruling::Worse { ": the price of this cell" } else { "" };
             time_of(&verdict) + price
-        },
-    ));
+        }
+        None if *best == Cell::unscaled() => "latency: it is the model that times are compared with".to_owned(),
+        None => "latency: it was not timed".to_owned(),
+    });
     if *best == evidence.deployed() {
         because.insert(0, "it is what is deployed, and no measured cell that serves the target is better".to_owned());
     }
@@ -72,8 +73,13 @@ fn grid<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Cell> {
     evidence.cells.iter().map(|(cell, _)| cell).filter(|cell| cell.arm == Arm::Grid)
 }
 
-/// The verdict on a cell's time, where it was timed.
+/// The verdict on a cell's time, where it was timed beside the unscaled model.
+///
+/// That model itself has none: the ratio of its two arms says how steady the machine is, and nothing of the cell.
 fn timed(evidence: &Evidence, cell: &Cell) -> Option<Verdict> {
+    if *cell == Cell::unscaled() {
+        return None;
+    }
     let verdict = latency::verdict(evidence, cell);
     verdict.change.is_some().then_some(verdict)
 }
@@ -157,7 +163,7 @@ fn reject(evidence: &Evidence, boards: &[&Board], best: &Cell, first: &Cell) -> 
         because.push(format!(
             "over all questions its damage is {} tolerances, that of {} is {}",
             number(score.total),
-            best.label(),
+            spoken(&best.label()),
             number(winner.total)
         ));
     }

@@ -1,6 +1,6 @@
 //! The best repair among candidates, without flattering itself.
 
-use crate::measurement::Cell;
+use crate::measurement::{Cell, spoken};
 use crate::stats::mean;
 
 /// Fewer documents are not split into halves.
@@ -34,7 +34,7 @@ pub(super) fn repaired<'a>(candidates: &[Candidate<'a>]) -> Option<Repaired<'a>>
     if n < FEWEST_TO_SPLIT {
         repaired.remark = Some(format!(
             "{} was chosen and estimated on the same {n} documents, so its repair flatters itself a little",
-            cell.label()
+            spoken(&cell.label())
         ));
         return Some(repaired);
     }
@@ -48,7 +48,7 @@ pub(super) fn repaired<'a>(candidates: &[Candidate<'a>]) -> Option<Repaired<'a>>
         .map(|(document, (for_even, for_odd))| if document % 2 == 0 { *for_even } else { *for_odd })
         .collect();
     if by_even.0 != by_odd.0 {
-        let (even, odd) = (by_even.0.label(), by_odd.0.label());
+        let (even, odd) = (spoken(&by_even.0.label()), spoken(&by_odd.0.label()));
         repaired.remark = Some(format!("the two halves of the documents chose {even} and {odd}"));
     }
     Some(repaired)

@@ -24,6 +24,9 @@ const MISFIT: f64 = 3.0;
 /// Fewer draws than this share that choose the same course leave the shape unclear.
 const SURE: f64 = 0.5;
 
+/// How sentences on a loss by position begin: its numbers are the long-range probe's, whichever loss the question is about.
+pub(crate) const ALONG: &str = "along the document";
+
 /// The shape's name in files, and its sentences.
 ///
 /// Losses are compared by position, recall by distance. The rule is told in `docs/method.md`, "The shape".
@@ -35,16 +38,21 @@ pub(super) fn shape(evidence: &Evidence, board: &Board) -> (String, Vec<String>)
     let (Some((first, at_first)), Some((last, at_last))) = (bins.first(), bins.last()) else {
         return (name, Vec::new());
     };
-    let where_ = if board.question == Question::Retrieval { "distances" } else { "positions" };
+    let (begin, where_) = match board.question {
+        Question::Retrieval => (String::new(), "distances"),
+        _ => (format!("{ALONG} "), "positions"),
+    };
     let range = |bin: &Bin| format!("{where_} {} to {}", Tokens(bin.0 as usize), Tokens(bin.1 as usize));
     let mut sentences = vec![format!(
-        "the damage is {} at {} and {} at {}: {name}",
+        "{begin}the damage is {} at {} and {} at {}: {name}",
         amount(board.question, at_first),
         range(first),
         amount(board.question, at_last),
         range(last)
     )];
-    sentences.extend(change.and_then(|change| onset(&change)));
+    // Where the name says that nothing begins, a place where it would is only the course's.
+    let begins = change.filter(|_| name == "growing" || name.starts_with("step@"));
+    sentences.extend(begins.and_then(|change| onset(&change)).map(|onset| begin + &onset));
     (name, sentences)
 }
 

@@ -75,7 +75,7 @@ fn of_cell(evidence: &Evidence, cell: &Cell, truncated: Option<&Profile>) -> Opt
             }
         }
         let means: Vec<f64> = by_document.values().filter_map(|values| crate::stats::mean(values)).collect();
-        mean_estimate(&means)
+        mean_estimate(&means).map(|level| Question::Retrieval.level(level))
     };
     Some(Stability {
         id: cell.id().0,

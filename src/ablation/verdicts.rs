@@ -1,6 +1,7 @@
 //! One ruling for each question, from the intervals alone.
 
 use crate::findings::{Question, Ruling, Verdict};
+use crate::measurement::spoken;
 use crate::stats::Estimate;
 
 use super::board::{Board, Damage, ruling};
@@ -29,7 +30,7 @@ fn quality(evidence: &Evidence, board: &Board) -> Verdict {
         against: "reference".to_owned(),
         change: None,
         deployed: None,
-        reference: board.interval(&board.reference),
+        reference: board.level(&board.reference),
         tolerance: board.tolerance,
         protocol: protocol(board),
         why: None,
@@ -39,16 +40,16 @@ fn quality(evidence: &Evidence, board: &Board) -> Verdict {
         return verdict;
     }
     match board.entry(&cell).map(|entry| &entry.damage) {
-        None => verdict.why = Some(format!("{} was not measured", cell.label())),
+        None => verdict.why = Some(format!("{} was not measured", spoken(&cell.label()))),
         Some(Damage::Absent(why)) => verdict.why = Some(why.clone()),
         Some(Damage::Broken(why)) => {
             verdict.ruling = Ruling::Worse;
-            verdict.why = Some(format!("{} is {why}, which is beyond any tolerance", cell.label()));
+            verdict.why = Some(format!("{} is {why}, which is beyond any tolerance", spoken(&cell.label())));
         }
         Some(Damage::Measured(values)) => {
             let damage = board.interval(values);
             verdict.change = damage.map(|damage| board.change(damage));
-            verdict.deployed = board.interval(&raw(board, values));
+            verdict.deployed = board.level(&raw(board, values));
             verdict.ruling = damage.map_or(Ruling::Undecided, |damage| ruling(&damage, board.tolerance));
             verdict.why = doubt(board, damage.as_ref(), verdict.ruling);
         }
@@ -76,15 +77,19 @@ fn doubt(board: &Board, damage: Option<&Estimate>, ruling: Ruling) -> Option<Str
 }
 
 fn protocol(board: &Board) -> String {
-    let reference = board.reference_cell.label();
     let scored = match board.question {
         Question::ShortRange => {
-            format!("loss with at most 256 tokens of context, against {reference} on the same windows")
+            "loss with at most 256 tokens of context, against the unscaled model on the same windows"
         }
-        Question::LongRange => format!("loss beyond the trained length, against {reference} on the same tokens"),
-        _ => format!("recall over all distances, against that of {reference} at distances inside its context"),
+        Question::LongRange => {
+            "loss beyond the trained length, against the unscaled model with its context truncated, on the same tokens"
+        }
+        _ => {
+            "recall over all distances, against that of the unscaled model with its context truncated, at distances \
+             inside that context"
+        }
     };
-    if board.protocol.is_empty() { scored } else { format!("{scored} ({})", board.protocol) }
+    if board.protocol.is_empty() { scored.to_owned() } else { format!("{scored} ({})", board.protocol) }
 }
 
 /// About how many documents would bring the interval to one side of the tolerance; nothing if it is hopeless.

@@ -18,7 +18,8 @@ pub struct Calibration {
     pub fired: usize,
     /// The smallest tolerances from which on no test of any pair looks worse by itself, rounded up to two digits.
     pub proposed: Tolerance,
-    /// Pairs whose timings stay undecided under the proposed tolerance, since the null control fires.
+    /// Pairs whose timings stay undecided under the proposed tolerance, since the null control fires or the device was
+    /// held back.
     pub unsteady: usize,
 }
 

@@ -29,7 +29,7 @@ pub struct Gate {
     pub cells: CellChanges,
     /// What differs between the two states, one sentence each.
     pub differences: Vec<String>,
-    /// Questions that must be decided.
+    /// Questions that may not stay undecided.
     pub decide: Vec<Question>,
 }
 
@@ -159,14 +159,30 @@ impl Gate {
         verdicts
     }
 
-    /// Whether a test leaves a question open that must be decided.
-    #[must_use]
-    pub fn leaves_open(&self, test: &Test) -> bool {
-        matches!(test.verdict.ruling, Ruling::Undecided | Ruling::Incomparable)
-            && self.decide.contains(&test.verdict.question)
+    /// Leaves every test incomparable for one reason, whatever it found.
+    pub fn leave_incomparable(&mut self, why: &str) {
+        for test in &mut self.tests {
+            let verdict = &mut test.verdict;
+            verdict.ruling = Ruling::Incomparable;
+            verdict.why = Some(why.to_owned());
+            (verdict.change, verdict.deployed, verdict.reference) = (None, None, None);
+            (test.p, test.begins, test.again) = (None, None, None);
+        }
     }
 
-    /// 1 if anything is worse; else 2 if a question that must be decided is not, or a cell is missing or failed; else 0.
+    /// Whether a test leaves its question open: it compared nothing, or did not decide what must be decided.
+    #[must_use]
+    pub fn leaves_open(&self, test: &Test) -> bool {
+        match test.verdict.ruling {
+            // Nobody chose that; a scenario says what may stay undecided, and not what need not be compared.
+            Ruling::Incomparable => true,
+            Ruling::Undecided => self.decide.contains(&test.verdict.question),
+            Ruling::Worse | Ruling::Better | Ruling::WithinNoise => false,
+        }
+    }
+
+    /// 1 if anything is worse; else 2 if a test leaves its question open, there is none, or a cell is missing or failed;
+    /// else 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let unjudged = self.tests.iter().any(|test| self.leaves_open(test));
@@ -220,4 +236,67 @@ pub fn null_control(
             said(&test.verdict)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(question: Question, ruling: Ruling) -> Test {
+        let verdict = Verdict {
+            question,
+            ruling,
+            quantity: "nll".to_owned(),
+            unit: "nats/token".to_owned(),
+            against: "main".to_owned(),
+            change: None,
+            deployed: None,
+            reference: None,
+            tolerance: 0.02,
+            protocol: String::new(),
+            why: None,
+        };
+        Test { verdict, length: None, p: Some(0.5), begins: None, again: None }
+    }
+
+    fn gate(tests: Vec<Test>) -> Gate {
+        Gate {
+            schema: GATE,
+            scenario: "s".to_owned(),
+            baseline: "main".to_owned(),
+            saved: "2026-03-01T09:05:00Z".to_owned(),
+            tests,
+            cells: CellChanges::default(),
+            differences: Vec::new(),
+            decide: vec![Question::ShortRange],
+        }
+    }
+
+    #[test]
+    fn what_was_not_compared_is_always_open_and_what_is_undecided_where_it_must_be_decided() {
+        for (question, ruling, code) in [
+            (Question::ShortRange, Ruling::Incomparable, 2),
+            (Question::LongRange, Ruling::Incomparable, 2),
+            (Question::ShortRange, Ruling::Undecided, 2),
+            (Question::LongRange, Ruling::Undecided, 0),
+            (Question::LongRange, Ruling::WithinNoise, 0),
+            (Question::LongRange, Ruling::Worse, 1),
+        ] {
+            let gate = gate(vec![test(Question::ShortRange, Ruling::WithinNoise), test(question, ruling)]);
+            assert_eq!(gate.exit_code(), code, "{question:?} {ruling:?}");
+        }
+        assert_eq!(gate(Vec::new()).exit_code(), 2, "a comparison of nothing is no pass");
+    }
+
+    #[test]
+    fn a_gate_that_is_left_incomparable_suspects_nothing() {
+        let mut gate = gate(vec![test(Question::ShortRange, Ruling::Worse), test(Question::LongRange, Ruling::Better)]);
+        gate.leave_incomparable("nobody knows");
+        assert!(gate.suspects().is_empty());
+        assert_eq!(gate.exit_code(), 2);
+        for test in &gate.tests {
+            assert_eq!((test.verdict.ruling, test.p), (Ruling::Incomparable, None));
+            assert_eq!(test.verdict.why.as_deref(), Some("nobody knows"));
+        }
+    }
 }

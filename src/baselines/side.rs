@@ -80,6 +80,12 @@ impl<'a> Side<'a> {
         let rows = self.cells.iter().flat_map(|(_, outcome)| rows_of(outcome));
         median(rows.filter(|row| row.reading.quantity == Quantity::FixedKernel).map(|row| row.reading.value).collect())
     }
+
+    /// Whether the device was held back for heat or power while anything was timed.
+    pub(super) fn held_back(self) -> bool {
+        let mut rows = self.cells.iter().flat_map(|(_, outcome)| rows_of(outcome));
+        rows.any(|row| row.reading.quantity == Quantity::Throttling && row.reading.value > 0.0)
+    }
 }
 
 /// The quantity that a quality question is about.

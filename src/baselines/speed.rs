@@ -19,11 +19,12 @@ const TIMED: [Quantity; 2] = [Quantity::Prefill, Quantity::Decode];
 pub(super) fn tests(comparison: &Comparison<'_>) -> Vec<Test> {
     let mut tests = ratio_tests(comparison);
     tests.extend(seconds_tests(comparison));
-    let unrest = unrest(comparison).filter(|unrest| unrest.least > comparison.tolerance.latency.ln());
+    let restless = || unrest(comparison).filter(|unrest| unrest.least > comparison.tolerance.latency.ln());
+    let doubt = held_back(comparison).or_else(|| Some(restless()?.why));
     for test in tests.iter_mut().filter(|test| test.verdict.change.is_some()) {
-        if let Some(unrest) = &unrest {
+        if let Some(doubt) = &doubt {
             test.verdict.ruling = Ruling::Undecided;
-            test.verdict.why = Some(unrest.why.clone());
+            test.verdict.why = Some(doubt.clone());
         } else if test.verdict.ruling == Ruling::Worse {
             test.verdict.why = test.length.and_then(|length| parts::grown(comparison, length));
         }
@@ -31,17 +32,30 @@ pub(super) fn tests(comparison: &Comparison<'_>) -> Vec<Test> {
     tests
 }
 
+/// Why no timing says anything: one side's device was slowed down while it was timed.
+fn held_back(comparison: &Comparison<'_>) -> Option<String> {
+    let when = match (comparison.run.held_back(), comparison.baseline.held_back()) {
+        (true, _) => "while it was timed",
+        (false, true) => "when the baseline was timed",
+        (false, false) => return None,
+    };
+    Some(format!("the device was held back for heat or power {when}, so its times say nothing"))
+}
+
 /// From which tolerance on no timing looks worse, and from which on none is silenced by the null control.
 pub(super) struct Silence {
     /// The smallest tolerance from which on nothing looks worse.
     pub(super) from: f64,
-    /// Below it the null control leaves everything undecided.
+    /// Below it the null control leaves everything undecided; infinite where a device was held back.
     pub(super) judged_from: f64,
 }
 
 /// What the tolerance would have to be. A control leaves a test undecided at small tolerances and lets it speak from some
 /// tolerance on; a test that lies beyond no such tolerance never fires.
 pub(super) fn silence(comparison: &Comparison<'_>) -> Silence {
+    if held_back(comparison).is_some() {
+        return Silence { from: 1.0, judged_from: f64::INFINITY };
+    }
     let unrest = unrest(comparison).map_or(0.0, |unrest| unrest.least.max(0.0));
     let machine = unrest.max(machine_change(comparison).map_or(0.0, |change| change.ln().abs()));
     let ratios = ratio_tests(comparison).into_iter().map(|test| (test, unrest));
@@ -54,12 +68,20 @@ pub(super) fn silence(comparison: &Comparison<'_>) -> Silence {
 }
 
 fn ratio_tests(comparison: &Comparison<'_>) -> Vec<Test> {
-    TIMED.into_iter().flat_map(|quantity| ratios(comparison, quantity)).collect()
+    let unscaled = Cell::unscaled().id();
+    let is_unscaled = [comparison.baseline, comparison.run].iter().all(|side| *side.deployed == unscaled);
+    // The unscaled model is 1 of itself: where its seconds compare, they say all there is to say.
+    let asked = |quantity: &Quantity| !is_unscaled || seconds_test(comparison, *quantity).is_none();
+    TIMED.into_iter().filter(asked).flat_map(|quantity| ratios(comparison, quantity)).collect()
 }
 
 fn seconds_tests(comparison: &Comparison<'_>) -> Vec<Test> {
-    let comparable = comparison.baseline.machine == comparison.run.machine;
-    TIMED.into_iter().filter(|_| comparable).filter_map(|quantity| seconds(comparison, quantity)).collect()
+    TIMED.into_iter().filter_map(|quantity| seconds_test(comparison, quantity)).collect()
+}
+
+/// The test of absolute time; nothing across machines.
+fn seconds_test(comparison: &Comparison<'_>, quantity: Quantity) -> Option<Test> {
+    if comparison.baseline.machine == comparison.run.machine { seconds(comparison, quantity) } else { None }
 }
 
 /// One test a length of deployed over unscaled, now over then.
@@ -195,7 +217,17 @@ fn unrest(comparison: &Comparison<'_>) -> Option<Unrest> {
 
 fn unrest_of(when: &str, side: Side<'_>, quantity: Quantity) -> Vec<Unrest> {
     let unscaled: CellId = Cell::unscaled().id();
-    let arm = |repeat| side.times_of(&unscaled, quantity, Some(repeat));
+    let own = side.times(side.deployed, quantity);
+    // The unscaled arm stands in the blocks of every timing of the run; only the deployed cell's own say how steady the
+    // machine was while that was timed.
+    let arm = |repeat| {
+        let mut times = side.times_of(&unscaled, quantity, Some(repeat));
+        for (length, blocks) in &mut times {
+            let own = own.get(length);
+            blocks.retain(|block, _| own.is_some_and(|own| own.contains_key(block)));
+        }
+        times
+    };
     let of_length = |(length, logs): (u32, Vec<f64>)| {
         let control = mean_estimate(&logs)?;
         let why = format!(

@@ -1,8 +1,8 @@
 //! As much of HTTP/1.1 as a completions API needs: one request a connection, JSON both ways, time limits.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -61,34 +61,80 @@ pub(super) fn post(endpoint: &Endpoint, path: &str, body: &Value, timeout: Durat
 }
 
 fn request(endpoint: &Endpoint, verb: &str, path: &str, body: &str, timeout: Duration) -> Result<Value, CaptureError> {
-    let broken = |error: std::io::Error| CaptureError::Connection {
+    let broken = |error: io::Error| CaptureError::Connection {
         address: endpoint.address(),
         reason: match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => format!("none in {timeout:?}"),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("none in {timeout:?}"),
             _ => error.to_string(),
         },
     };
-    let (status, text) = exchange(endpoint, verb, path, body, timeout).map_err(broken)?;
-    if !(200..300).contains(&status) {
-        let message = text.chars().take(300).collect();
-        return Err(CaptureError::Refused { status, message });
+    let reply = exchange(endpoint, verb, path, body, Instant::now() + timeout).map_err(broken)?;
+    let message = || reply.text.chars().take(300).collect::<String>();
+    match reply.status {
+        200..300 => {
+            serde_json::from_str(&reply.text).map_err(|error| CaptureError::Answer { what: format!("JSON ({error})") })
+        }
+        status @ (429 | 502 | 503 | 504) => Err(CaptureError::Busy { status, message: message(), after: reply.after }),
+        status => Err(CaptureError::Refused { status, message: message() }),
     }
-    serde_json::from_str(&text).map_err(|error| CaptureError::Answer { what: format!("JSON ({error})") })
 }
 
-/// Status and body of the answer.
-fn exchange(
-    endpoint: &Endpoint,
-    verb: &str,
-    path: &str,
-    body: &str,
-    timeout: Duration,
-) -> std::io::Result<(u16, String)> {
-    let address = endpoint.address().to_socket_addrs()?.next();
-    let address = address.ok_or_else(|| std::io::Error::other("the host has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
+/// What a server said.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    /// How long it asks to be left alone (`Retry-After`).
+    after: Option<Duration>,
+    text: String,
+}
+
+/// A connection whose reads and writes all end at one deadline, however little each of them brings.
+struct Timed {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// The time until a deadline, never zero: a socket takes no such limit.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// The first address that takes a connection: `localhost` may be that of IPv6 first, where a server listens on IPv4 only.
+fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the host has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        // One that never answers leaves time for those after it.
+        let share = left(deadline)? / (addresses.len() - tried) as u32;
+        match TcpStream::connect_timeout(address, share) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn exchange(endpoint: &Endpoint, verb: &str, path: &str, body: &str, deadline: Instant) -> io::Result<Reply> {
+    let addresses: Vec<SocketAddr> = endpoint.address().to_socket_addrs()?.collect();
+    let mut stream = Timed { stream: connect(&addresses, deadline)?, deadline };
     let head = format!(
         "{verb} {}{path} HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
@@ -105,16 +151,18 @@ fn exchange(
     }
 }
 
-fn read_answer(reader: &mut impl BufRead) -> std::io::Result<(u16, String)> {
+fn read_answer(reader: &mut impl BufRead) -> io::Result<Reply> {
     let status = line(reader)?;
     let status = status.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let status = status.ok_or_else(|| std::io::Error::other("the answer is no HTTP"))?;
-    let (mut length, mut chunked) = (None, false);
+    let status = status.ok_or_else(|| io::Error::other("the answer is no HTTP"))?;
+    let (mut length, mut chunked, mut after) = (None, false, None);
     loop {
         let header = line(reader)?;
         let Some((name, value)) = header.split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse::<u64>().ok(),
+            // A date, as HTTP also allows, is not read: then the usual pauses are made.
+            "retry-after" => after = value.trim().parse::<u64>().ok().map(Duration::from_secs),
             "transfer-encoding" => chunked = value.to_ascii_lowercase().contains("chunked"),
             _ => {}
         }
@@ -124,7 +172,7 @@ fn read_answer(reader: &mut impl BufRead) -> std::io::Result<(u16, String)> {
         (true, _) => loop {
             let size = line(reader)?;
             let size = size.split(';').next().and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
-            match size.ok_or_else(|| std::io::Error::other("a chunk has no length"))? {
+            match size.ok_or_else(|| io::Error::other("a chunk has no length"))? {
                 0 => break,
                 size => read_exactly(reader, size, &mut bytes)?,
             }
@@ -135,25 +183,29 @@ fn read_answer(reader: &mut impl BufRead) -> std::io::Result<(u16, String)> {
             reader.read_to_end(&mut bytes)?;
         }
     }
-    Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(Reply { status, after, text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
-fn read_exactly(reader: &mut impl BufRead, size: u64, into: &mut Vec<u8>) -> std::io::Result<()> {
+fn read_exactly(reader: &mut impl BufRead, size: u64, into: &mut Vec<u8>) -> io::Result<()> {
     if reader.take(size).read_to_end(into)? < size as usize {
-        return Err(std::io::Error::other("the answer ends in the middle"));
+        return Err(io::Error::other("the answer ends in the middle"));
     }
     Ok(())
 }
 
-fn line(reader: &mut impl BufRead) -> std::io::Result<String> {
+fn line(reader: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
-    reader.read_line(&mut line)?;
+    if reader.read_line(&mut line)? == 0 {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "the answer ends in the middle"));
+    }
     Ok(line.trim_end().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::net::{Ipv6Addr, TcpListener};
 
     use super::*;
 
@@ -164,6 +216,32 @@ mod tests {
         assert_eq!(of("10.0.0.1:80/models/a/v1/").unwrap(), ("10.0.0.1".to_owned(), 80, "/models/a".to_owned()));
         for bad in ["https://host", "ftp://host", "http://", "http://host:99999"] {
             assert!(of(bad).unwrap_err().to_string().contains("hint:"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_reached_by_whichever_of_its_addresses_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listening = listener.local_addr().unwrap();
+        let silent = SocketAddr::from((Ipv6Addr::LOCALHOST, listening.port()));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        for addresses in [vec![silent, listening], vec![listening, silent], vec![silent, silent, listening]] {
+            assert_eq!(connect(&addresses, deadline).unwrap().peer_addr().unwrap(), listening);
+        }
+        assert_ne!(connect(&[silent, silent], deadline).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(connect(&[], deadline).unwrap_err().to_string(), "the host has no address");
+        assert_eq!(connect(&[listening], Instant::now()).unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn an_answer_says_how_long_to_wait_and_must_be_complete() {
+        let read = |text: &str| read_answer(&mut text.as_bytes());
+        let reply = read("HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy").unwrap();
+        assert_eq!((reply.status, reply.after, reply.text.as_str()), (503, Some(Duration::from_secs(7)), "busy"));
+        let dated = read("HTTP/1.1 503 X\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\n\r\n").unwrap();
+        assert_eq!(dated.after, None);
+        for cut in ["", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{}"] {
+            assert!(read(cut).is_err(), "{cut}");
         }
     }
 }

@@ -11,6 +11,8 @@ mod snippet;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 pub use dialect::Dialect;
 pub use error::CaptureError;
 pub use http::Endpoint;
@@ -20,12 +22,19 @@ pub use snippet::{Engine, snippet};
 use crate::observed::Observation;
 use crate::units::Seconds;
 
+/// The longest that one answer may take, and the longest from one request to the next that anybody means.
+const DAY: Duration = Duration::from_secs(86_400);
+/// The pause before a request is sent again the first time; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// No pause before a request is sent again is longer, whatever the server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// How a server is asked.
 #[derive(Clone, Debug)]
 pub struct Manner {
     /// The model's name in requests; absent: the first that the server lists.
     pub model: Option<String>,
-    /// How long one answer may take.
+    /// How long one answer may take, from the connection to its last byte; more than a day counts as a day.
     pub timeout: Seconds,
     /// How often a request is sent again after a failure that may pass.
     pub retries: usize,
@@ -35,10 +44,40 @@ pub struct Manner {
     pub dtype: Option<String>,
 }
 
+impl Manner {
+    /// How long one answer may take.
+    fn patience(&self) -> Result<Duration, CaptureError> {
+        // Not a number stays none in `clamp`, and is refused below.
+        match Duration::try_from_secs_f64(self.timeout.0.clamp(0.0, DAY.as_secs_f64())) {
+            Ok(patience) if !patience.is_zero() => Ok(patience),
+            _ => Err(CaptureError::Setting {
+                option: "--timeout",
+                value: self.timeout.0,
+                expected: "a number of seconds above 0",
+            }),
+        }
+    }
+
+    /// The time from one request to the next.
+    fn spacing(&self) -> Result<Duration, CaptureError> {
+        let Some(rate) = self.rate else { return Ok(Duration::ZERO) };
+        match Duration::try_from_secs_f64(1.0 / rate) {
+            Ok(spacing) if spacing <= DAY => Ok(spacing),
+            _ => Err(CaptureError::Setting {
+                option: "--rate",
+                value: rate,
+                expected: "a number of requests a second, at least one a day (0.0000116)",
+            }),
+        }
+    }
+}
+
 /// A server under questioning.
 pub struct Server<'a> {
     endpoint: &'a Endpoint,
     manner: &'a Manner,
+    patience: Duration,
+    spacing: Duration,
     model: String,
     dialect: Dialect,
     last: Option<Instant>,
@@ -48,26 +87,29 @@ impl<'a> Server<'a> {
     /// Finds out the model's name and how the server gives log-probabilities of prompts.
     ///
     /// # Errors
-    /// [`CaptureError`] where the server does not answer, or gives none.
+    /// [`CaptureError`] where the server does not answer or stays busy beyond the retries, where it gives none, and where the
+    /// manner's numbers cannot be used.
     pub fn meet(endpoint: &'a Endpoint, manner: &'a Manner, probe: &[u32]) -> Result<Self, CaptureError> {
-        let timeout = Duration::from_secs_f64(manner.timeout.0);
-        let model = match &manner.model {
-            Some(name) => name.clone(),
-            None => match http::get(endpoint, "/v1/models", timeout) {
+        let (patience, spacing) = (manner.patience()?, manner.spacing()?);
+        let model = manner.model.clone().unwrap_or_default();
+        let mut server = Self { endpoint, manner, patience, spacing, model, dialect: Dialect::Vllm, last: None };
+        if manner.model.is_none() {
+            let listed = match server.again(|| http::get(endpoint, "/v1/models", patience)) {
                 Ok(listed) => dialect::first_model(&listed),
-                Err(error @ CaptureError::Connection { .. }) => return Err(error),
+                // A name that is only guessed would make a server of several models refuse everything that follows.
+                Err(error) if error.may_pass() => return Err(error),
                 // Servers of a single model need no name.
                 Err(_) => None,
-            }
-            .unwrap_or_else(|| "default".to_owned()),
-        };
-        let mut server = Self { endpoint, manner, model, dialect: Dialect::Vllm, last: None };
+            };
+            server.model = listed.unwrap_or_else(|| "default".to_owned());
+        }
         let mut refusals = Vec::new();
         for dialect in Dialect::ALL {
             server.dialect = dialect;
             match server.ask(&[probe]) {
                 Ok(_) => return Ok(server),
-                Err(error @ CaptureError::Connection { .. }) => return Err(error),
+                Err(error) if error.is_of_any_request() => return Err(error),
+                // An error of the server's own (500) may come of a way of asking that it does not know.
                 Err(error) => refusals.push(format!("{}: {error}", dialect.name())),
             }
         }
@@ -80,12 +122,18 @@ impl<'a> Server<'a> {
         self.dialect
     }
 
-    /// Sends prompts in their order and records the answers; a prompt that the server refuses is told to `note`.
+    /// Sends prompts in their order and adds the answers to `recorded`; a prompt that the server refuses is told to `note`.
     ///
     /// # Errors
-    /// [`CaptureError`] where the server stops answering, or refuses every prompt.
-    pub fn record(&mut self, sent: &[Sent], mut note: impl FnMut(&str)) -> Result<Vec<Observation>, CaptureError> {
-        let mut recorded = Vec::new();
+    /// [`CaptureError`] where the server stops answering, stays busy or broken beyond the retries, or refuses every prompt;
+    /// what came before stays in `recorded`.
+    pub fn record(
+        &mut self,
+        sent: &[Sent],
+        recorded: &mut Vec<Observation>,
+        mut note: impl FnMut(&str),
+    ) -> Result<(), CaptureError> {
+        let before = recorded.len();
         for (number, sent) in sent.iter().enumerate() {
             if sent.prompts.len() > 1 && !self.dialect.takes_batches() {
                 note(&format!(
@@ -101,14 +149,15 @@ impl<'a> Server<'a> {
                     let rows = sent.prompts.iter().zip(answers);
                     recorded.extend(rows.map(|(tokens, logprobs)| self.row(number, tokens, logprobs)));
                 }
-                Err(error @ CaptureError::Refused { .. }) => {
+                // A prompt that was never judged must not look like one that the server does not take.
+                Err(error @ CaptureError::Refused { .. }) if !error.may_pass() => {
                     let longest = prompts.iter().map(|prompt| prompt.len()).max().unwrap_or_default();
                     note(&format!("a prompt of {longest} tokens is left out: {error}"));
                 }
                 Err(error) => return Err(error),
             }
         }
-        if recorded.is_empty() { Err(CaptureError::NothingRecorded) } else { Ok(recorded) }
+        if recorded.len() == before { Err(CaptureError::NothingRecorded) } else { Ok(()) }
     }
 
     fn row(&self, batch: usize, tokens: &[u32], logprobs: Vec<Option<f32>>) -> Observation {
@@ -121,33 +170,34 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// One request, sent again where the failure may pass.
     fn ask(&mut self, prompts: &[&[u32]]) -> Result<Vec<Vec<Option<f32>>>, CaptureError> {
-        let timeout = Duration::from_secs_f64(self.manner.timeout.0);
-        let (dialect, model, endpoint) = (self.dialect, self.model.clone(), self.endpoint);
-        let retries = self.manner.retries;
-        let mut post = |path: &str, body: &serde_json::Value| -> Result<serde_json::Value, CaptureError> {
-            let mut wait = Duration::from_millis(250);
-            let mut tried = 0;
-            loop {
-                self.keep_pace();
-                match http::post(endpoint, path, body, timeout) {
-                    Err(error) if error.may_pass() && tried < retries => {
-                        thread::sleep(wait);
-                        wait *= 2;
-                        tried += 1;
-                    }
-                    answer => return answer,
-                }
-            }
+        let (dialect, model) = (self.dialect, self.model.clone());
+        let (endpoint, patience) = (self.endpoint, self.patience);
+        let mut post = |path: &str, body: &Value| -> Result<Value, CaptureError> {
+            self.again(|| http::post(endpoint, path, body, patience))
         };
         dialect.ask(&model, prompts, &mut post)
     }
 
+    /// One request, sent again where the failure may pass.
+    fn again(&mut self, request: impl Fn() -> Result<Value, CaptureError>) -> Result<Value, CaptureError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..self.manner.retries {
+            self.keep_pace();
+            match request() {
+                Err(error) if error.may_pass() => thread::sleep(error.pause(pause, LONGEST_PAUSE)),
+                answer => return answer,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.keep_pace();
+        request()
+    }
+
     /// Waits until the next request may be sent.
     fn keep_pace(&mut self) {
-        if let (Some(rate), Some(last)) = (self.manner.rate.filter(|rate| *rate > 0.0), self.last) {
-            thread::sleep(Duration::from_secs_f64(1.0 / rate).saturating_sub(last.elapsed()));
+        if let Some(last) = self.last {
+            thread::sleep(self.spacing.saturating_sub(last.elapsed()));
         }
         self.last = Some(Instant::now());
     }

@@ -87,7 +87,7 @@ pub(super) fn execute(command: Command) -> anyhow::Result<u8> {
         Command::Compare(named) => {
             let (scenario, finished) = load(&named)?;
             let baseline = baselines::show(&named.baselines, &scenario.name, &named.name)?;
-            let gate = run::gate(&scenario, &baseline, &finished.cells, &finished.provenance, None)?;
+            let gate = finished.compared(&scenario, &baseline)?;
             say(reports::gate(&gate))?;
             Ok(gate.exit_code())
         }
@@ -127,9 +127,7 @@ fn keep(named: &Named, reason: Option<String>, by: Option<String>, although_wors
         }
         found => Some(found?),
     };
-    let gate = replaced
-        .map(|baseline| run::gate(&scenario, &baseline, &finished.cells, &finished.provenance, None))
-        .transpose()?;
+    let gate = replaced.map(|baseline| finished.compared(&scenario, &baseline)).transpose()?;
     let worse = worse(&finished, gate.as_ref());
     for line in &worse {
         eprintln!("note: this run is worse: {line}");
@@ -194,7 +192,8 @@ fn calibrate(scenario: PathBuf, repeats: usize, out: Option<PathBuf>, engine: &E
     let unsteady = match found.unsteady {
         0 => String::new(),
         pairs => format!(
-            "# In {pairs} of the pairs the null control fires even so: their times say nothing. Measure on a quieter machine.\n"
+            "# In {pairs} of the pairs the null control fires even so, or the device was held back for heat or power: their \
+             times say nothing. Measure on a quieter machine.\n"
         ),
     };
     say(format!(

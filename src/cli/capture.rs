@@ -1,12 +1,13 @@
 //! `gyro capture`: a server's log-probabilities as observed outputs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::commands::say;
 use crate::capture::{Endpoint, Engine, Manner, Server, plan, snippet};
 use crate::checkpoint::Config;
+use crate::observed::Observation;
 use crate::units::{Seconds, Tokens};
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
     /// The model's name in requests; default: the first that the server lists
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Seconds that one answer may take
+    /// Seconds that one answer may take, from the connection to its last byte
     #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
     timeout: f64,
     /// How often a request is sent again after a failure that may pass
@@ -57,7 +58,7 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
     let endpoint = Endpoint::parse(arguments.endpoint.as_deref().unwrap_or_default())?;
     let manner = Manner {
         model: arguments.model,
-        timeout: Seconds(arguments.timeout.clamp(0.001, 86_400.0)),
+        timeout: Seconds(arguments.timeout),
         retries: arguments.retries,
         rate: arguments.rate,
         dtype: arguments.dtype,
@@ -66,10 +67,25 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
         sent.first().and_then(|sent| sent.prompts.first()).map_or(&[][..], |prompt| &prompt[..3.min(prompt.len())]);
     let mut server = Server::meet(&endpoint, &manner, probe)?;
     eprintln!("the server gives log-probabilities by `{}`", server.dialect().name());
-    let recorded = server.record(&sent, |news| eprintln!("{news}"))?;
+    let mut recorded = Vec::new();
+    let ended = server.record(&sent, &mut recorded, |news| eprintln!("{news}"));
+    match ended {
+        Ok(()) => write(&recorded, arguments.out.as_deref()),
+        Err(error) if recorded.is_empty() => Err(error.into()),
+        Err(error) => {
+            // What came before the error tells as much as ever, and may have taken hours.
+            write(&recorded, arguments.out.as_deref())?;
+            let planned: usize = sent.iter().map(|sent| sent.prompts.len()).sum();
+            Err(error).with_context(|| format!("ended early, {} of {planned} prompts are recorded", recorded.len()))
+        }
+    }
+}
+
+/// Writes what was recorded to a file or to stdout.
+fn write(recorded: &[Observation], out: Option<&Path>) -> anyhow::Result<u8> {
     let lines = recorded.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     let text = format!("{}\n", lines.join("\n"));
-    match &arguments.out {
+    match out {
         None => say(text),
         Some(path) => {
             std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -77,7 +77,7 @@ fn show(finished: &Finished, format: Format) -> anyhow::Result<u8> {
     };
     say(text)?;
     eprintln!("report: {}", finished.folder.join(finished.page).with_extension("html").display());
-    Ok(finished.findings.exit_code())
+    Ok(finished.exit_code())
 }
 
 /// Prints what changed from one run to another.

@@ -40,7 +40,7 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
     let device = device_named(arguments.engine.device.as_deref())?;
     let _ = prepare_threads(arguments.engine.threads);
     let checkpoint = Checkpoint::load(&arguments.checkpoint, device)?;
-    let vocabulary = checkpoint.config.architecture.vocabulary;
+    let architecture = checkpoint.config.architecture.clone();
     let declared = match &arguments.declared {
         Some(name) => Candidate::healthy(method(name)?, Stretch(arguments.factor)),
         None => Candidate::healthy(checkpoint.config.declared.0.clone(), checkpoint.config.declared.1),
@@ -48,7 +48,7 @@ pub(super) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
     let inquiry =
         Inquiry { observed: arguments.observed, declared, budget: arguments.budget.map(Seconds), out: arguments.out };
     let (found, dir) =
-        run::identify(&inquiry, vocabulary, |precision| Ok(Box::new(Examined::new(&checkpoint, precision)?)))?;
+        run::identify(&inquiry, &architecture, |precision| Ok(Box::new(Examined::new(&checkpoint, precision)?)))?;
     say(found.sentence.clone())?;
     eprintln!("findings: {}", dir.join("identification.json").display());
     Ok(found.exit_code())

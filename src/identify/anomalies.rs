@@ -179,7 +179,7 @@ fn over_positions(rows: &[&Row<'_>], noise: f64) -> Option<Anomaly> {
 }
 
 /// What repeats of the same tokens say by themselves, without any replay.
-fn repeats(observations: &[Observation], noise: f64) -> Vec<Anomaly> {
+pub(super) fn repeats(observations: &[Observation], noise: f64) -> Vec<Anomaly> {
     let mut first: HashMap<&[u32], usize> = HashMap::new();
     let mut found: Vec<Anomaly> = Vec::new();
     for (index, observation) in observations.iter().enumerate() {

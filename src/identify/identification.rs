@@ -7,6 +7,7 @@ use super::anomalies::Anomaly;
 use super::classify::Nearest;
 use super::weights::WeightsCheck;
 use crate::faults::AnyFault;
+use crate::positions::AnyMethod;
 
 /// Whether the engine runs what was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub struct Match {
     pub method: String,
     /// Its factor.
     pub factor: f64,
+    /// The method with its parameters.
+    pub runs: AnyMethod,
     /// What the engine does otherwise than a healthy one; null where nothing.
     pub fault: Option<String>,
     /// The same as a scenario's conditions name it.
@@ -58,6 +61,9 @@ pub struct Match {
     /// Other names of configurations that give the same answers to these requests.
     #[serde(default)]
     pub also: Vec<String>,
+    /// Configurations that answer otherwise, and that these requests do not tell from this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Excluded>,
 }
 
 /// A recovered number with its 95 % interval.

@@ -10,6 +10,7 @@ mod anomalies;
 mod budget;
 mod catalogue;
 mod classify;
+mod context;
 mod coordinates;
 mod fit;
 mod identification;
@@ -81,6 +82,10 @@ struct Inquiry<'a> {
     whole: Stage,
     /// What the declared configuration leaves of whole requests.
     declared_left: Vec<Vec<f64>>,
+    /// Whether the time does not reach for whole requests, so that beginnings alone are compared.
+    shortened: bool,
+    /// The fault of context that explains what stands behind a single token, where the weights alone do not.
+    context: Option<Candidate>,
     /// The plain configurations that lasted longest and came nearest.
     near: Vec<Candidate>,
     found: Identification,
@@ -95,9 +100,16 @@ impl<'a> Inquiry<'a> {
         let named = Hypothesis::Named(declared);
         let first = stages.first().map(|stage| stage.beginnings.clone()).unwrap_or_default();
         let left = prompts::residuals(&mut oracle, named, observations, &first)?;
-        let (check, noise) = weights::check(observations, &first, &left);
+        let (mut check, mut noise) = weights::check(observations, &first, &left);
         let mut whole = whole(observations);
-        if check.weights != Weights::Same || !oracle.affords(whole.values()) {
+        let mut context = None;
+        if matches!(check.weights, Weights::Close | Weights::Other)
+            && let Some(found) = context::explained(&mut oracle, declared, observations, (&whole, &check))?
+        {
+            (check, noise, context) = (found.check, found.noise, Some(found.candidate));
+        }
+        let shortened = check.weights == Weights::Same && !oracle.affords(whole.values());
+        if check.weights != Weights::Same || shortened {
             // Nothing more can be learned of positions, or there is no time for it.
             whole = Stage { length: stages.first().map_or(0, |stage| stage.length), beginnings: first };
         }
@@ -120,9 +132,10 @@ impl<'a> Inquiry<'a> {
             weights: check,
             agreement: bins(&declared_left),
             excluded: Vec::new(),
-            cut_short: false,
+            cut_short: shortened,
         };
-        Ok(Self { oracle, observations, declared, stages, whole, declared_left, near: Vec::new(), found })
+        let near = Vec::new();
+        Ok(Self { oracle, observations, declared, stages, whole, declared_left, shortened, context, near, found })
     }
 
     /// Compares with what is known, and recovers the numbers where nothing known agrees.
@@ -130,6 +143,7 @@ impl<'a> Inquiry<'a> {
         let heads = self.oracle.heads().clone();
         let mut known = Groups::new(&heads, self.observations);
         known.add(self.declared.clone());
+        self.context.iter().for_each(|candidate| known.add(candidate.clone()));
         known.add_faults(self.declared);
         known.add_methods(self.declared);
         let order: Vec<Candidate> = known.groups.iter().map(|group| group.name().clone()).collect();
@@ -144,7 +158,7 @@ impl<'a> Inquiry<'a> {
             agree.extend(self.agreeing(executed)?);
         }
         match self.choose(agree, &order) {
-            Some(best) => self.take(&best),
+            Some(chosen) => self.take(&chosen),
             None => self.recover(&heads)?,
         }
         Ok(())
@@ -205,8 +219,9 @@ impl<'a> Inquiry<'a> {
         let noise = self.found.noise;
         let mut agree: Vec<Standing> = Vec::new();
         let decoded = prompts::shortest_decoded(self.observations);
-        for (asked, group) in groups.into_iter().enumerate() {
-            if asked > 0 && !self.oracle.affords(self.whole.values()) {
+        for group in groups {
+            // What the declared configuration leaves is known already.
+            if !group.members.contains(self.declared) && !self.oracle.affords(self.whole.values()) {
                 self.found.cut_short = true;
                 break;
             }
@@ -241,8 +256,9 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// Notes the configuration that agrees.
-    fn take(&mut self, best: &Standing) {
+    /// Notes the configuration that agrees, what fits as well, and repeats that it does not explain.
+    fn take(&mut self, chosen: &Chosen) {
+        let best = &chosen.best;
         let values = best.residuals.concat();
         let name = best.group.name();
         self.found.agreement = bins(&best.residuals);
@@ -251,13 +267,19 @@ impl<'a> Inquiry<'a> {
         self.found.matched = Some(Match {
             method: name.method.name().to_owned(),
             factor: name.factor.0,
+            runs: name.method.clone(),
             fault: name.condition(),
             conditions: name.faults.clone(),
             rms: best.rms,
             max: largest(&values),
             n: values.len(),
             also: best.group.members.iter().skip(1).map(Candidate::label).collect(),
+            undecided: chosen.as_good.iter().map(listed).collect(),
         });
+        // A fault of state or of batches is why the same tokens get different answers.
+        if !best.group.needs_company() {
+            self.found.anomalies = anomalies::repeats(self.observations, self.found.noise);
+        }
     }
 
     /// Whether a configuration leaves no shape by phase, order or batch.
@@ -268,29 +290,38 @@ impl<'a> Inquiry<'a> {
     }
 
     fn exclude(&mut self, standing: &Standing) {
-        let label = standing.group.name().label();
-        self.found.excluded.push(Excluded { label, rms: standing.rms, n: standing.n() });
+        self.found.excluded.push(listed(standing));
     }
 
     /// The first in the order of the catalogue that nothing is better than beyond doubt.
-    fn choose(&mut self, mut agree: Vec<Standing>, order: &[Candidate]) -> Option<Standing> {
+    fn choose(&mut self, mut agree: Vec<Standing>, order: &[Candidate]) -> Option<Chosen> {
         let best = agree.iter().min_by(|a, b| a.rms.total_cmp(&b.rms))?.residuals.concat();
         agree.sort_by_key(|standing| {
             order.iter().position(|candidate| candidate == standing.group.name()).unwrap_or(usize::MAX)
         });
         let good = |standing: &Standing| smaller(&best, &standing.residuals.concat()) < BETTER;
-        let chosen = agree.remove(agree.iter().position(good)?);
-        for standing in &agree {
-            self.exclude(standing);
-        }
-        Some(chosen)
+        let best = agree.remove(agree.iter().position(good)?);
+        let (as_good, beaten): (Vec<Standing>, Vec<Standing>) = agree.into_iter().partition(good);
+        beaten.iter().for_each(|standing| self.exclude(standing));
+        Some(Chosen { best, as_good })
     }
 
     fn finish(mut self) -> Identification {
         self.found.cut_short |= !self.oracle.affords(0);
         self.found.excluded.sort_by(|a, b| b.n.cmp(&a.n).then(a.rms.total_cmp(&b.rms)));
         self.found.excluded.truncate(LISTED);
-        self.found.sentence = sentence::sentence(&self.found, &self.declared.label());
+        let compared = self.shortened.then_some(self.whole.length);
+        self.found.sentence = sentence::sentence(&self.found, &self.declared.label(), compared);
         self.found
     }
+}
+
+/// The configuration to name, and those that nothing tells from it.
+struct Chosen {
+    best: Standing,
+    as_good: Vec<Standing>,
+}
+
+fn listed(standing: &Standing) -> Excluded {
+    Excluded { label: standing.group.name().label(), rms: standing.rms, n: standing.n() }
 }

@@ -9,7 +9,7 @@ use crate::faults::AnyFault;
 /// Offsets of decoded tokens that are tried.
 const OFFSETS: std::ops::RangeInclusive<usize> = 1..=8;
 /// So many tokens may have been left over or evicted.
-const COUNTS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+pub(super) const COUNTS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Faults that an anomaly may come from.
 pub(super) fn faults(anomaly: &Anomaly) -> Vec<AnyFault> {

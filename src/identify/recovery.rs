@@ -6,7 +6,7 @@ use super::coordinates::Kind;
 use super::fit::{Fitted, fit};
 use super::identification::{Interval, Recovered, Verdict};
 use super::oracle::{Candidate, Configuration, Hypothesis, Oracle};
-use super::{Attention, BETTER, EXACT, Inquiry, LONGEST, Shape, Stage, agreement, anomalies, bins, prompts};
+use super::{Attention, BETTER, Chosen, EXACT, Inquiry, LONGEST, Shape, Stage, agreement, anomalies, bins, prompts};
 use crate::positions::{AnyMethod, HeadShape};
 use crate::subject::SubjectError;
 use crate::units::{Stretch, Tokens};
@@ -25,7 +25,8 @@ impl Inquiry<'_> {
     pub(super) fn recover(&mut self, heads: &HeadShape) -> Result<(), SubjectError> {
         let mut best: Option<Fitted> = None;
         for start in self.starts(heads) {
-            if best.is_some() && !self.oracle.affords(0) {
+            if !self.oracle.affords(0) {
+                self.found.cut_short = true;
                 break;
             }
             let configuration = Configuration { learned: self.oracle.learned(), ..start };
@@ -58,7 +59,8 @@ impl Inquiry<'_> {
             let agree = self.agreeing(groups.groups)?;
             let mut best = self.choose(agree, &order);
             if best.is_none() {
-                best = self.within_rounding(&candidate, &fitted, heads)?;
+                let rounded = self.within_rounding(&candidate, &fitted, heads)?;
+                best = rounded.map(|best| Chosen { best, as_good: Vec::new() });
             }
             if best.is_none() {
                 let agree = self.agreeing(faulty)?;

@@ -5,27 +5,34 @@ use super::classify::{Attention, Nearest};
 use super::identification::{Identification, Interval, Verdict};
 use super::weights::Weights;
 
-/// One sentence that a person can act on.
-pub(super) fn sentence(found: &Identification, declared: &str) -> String {
+/// One sentence that a person can act on; `compared`: the tokens of each request that were looked at, where the time did not
+/// reach for all of them.
+pub(super) fn sentence(found: &Identification, declared: &str, compared: Option<usize>) -> String {
     if let Some(sentence) = other_weights(found) {
         return sentence;
     }
     match (&found.matched, found.verdict) {
         (Some(matched), Verdict::AsDeclared) => format!(
-            "The engine runs what was declared, {declared}: {} log-probabilities agree to {:.1e} nats rms (largest {:.1e}).",
-            matched.n, matched.rms, matched.max
+            "The engine runs what was declared, {declared}: {} log-probabilities agree to {:.1e} nats rms (largest {:.1e}){}{}.",
+            matched.n,
+            matched.rms,
+            matched.max,
+            beyond(found),
+            in_part(compared)
         ),
         (Some(matched), _) => {
             let what = match &matched.fault {
-                Some(fault) => format!("{} x{} under {fault}", matched.method, matched.factor),
-                None => format!("{} x{}", matched.method, matched.factor),
+                Some(fault) => format!("{} x{} under {fault}", matched.runs.label(), matched.factor),
+                None => format!("{} x{}", matched.runs.label(), matched.factor),
             };
             format!(
                 "The engine does not run {declared}, but {what}: {} log-probabilities agree with it to {:.1e} nats rms, with \
-                 the declared configuration to {} only.",
+                 the declared configuration to {} only{}{}.",
                 matched.n,
                 matched.rms,
-                nats(found.declared.rms)
+                nats(found.declared.rms),
+                beyond(found),
+                in_part(compared)
             )
         }
         (None, Verdict::Unknown) => unknown(found, declared),
@@ -49,6 +56,15 @@ pub(super) fn sentence(found: &Identification, declared: &str) -> String {
             }
         },
     }
+}
+
+/// That not everything was compared, in words.
+fn in_part(compared: Option<usize>) -> String {
+    compared.map_or_else(String::new, |tokens| {
+        format!(
+            "; of each request only the first {tokens} tokens were compared, as the time was up: give a larger --budget"
+        )
+    })
 }
 
 /// The sentence where nothing can be said of positions.

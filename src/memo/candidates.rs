@@ -55,6 +55,8 @@ pub struct Standing {
     pub margin: Option<f64>,
     /// Where time was not measured: the ratio that the count of operations gives, which stands in for it.
     pub expected: Option<f64>,
+    /// For latency, which timing the change is of: `decode at 8,192 tokens`, the worst of all.
+    pub timing: Option<String>,
     /// Why it was not measured.
     pub why: Option<String>,
     /// What it rests on.
@@ -143,21 +145,24 @@ pub(super) fn candidates(dossier: &Dossier, sources: &mut Sources) -> Vec<Candid
     best
 }
 
-/// Whether two candidates rotate alike on the same weights.
+/// Whether two candidates rotate alike on the same weights, at the trained length and at the target: a method that follows
+/// the length may meet another at one of them.
 fn same(dossier: &Dossier, one: &Candidate, other: &Candidate) -> bool {
-    let rotation = |cell: &Cell| match cell.method.mechanism(&dossier.config.heads, cell.factor, dossier.run.target) {
+    let heads = &dossier.config.heads;
+    let rotation = |cell: &Cell, length| match cell.method.mechanism(heads, cell.factor, length) {
         Ok(Mechanism::Rotate(rotation)) => Some(rotation),
         _ => None,
     };
-    match (rotation(&one.cell), rotation(&other.cell)) {
-        (Some(a), Some(b)) if one.cell.adapted == other.cell.adapted => {
+    let alike = |length| match (rotation(&one.cell, length), rotation(&other.cell, length)) {
+        (Some(a), Some(b)) => {
             let near = |x: f64, y: f64| (x - y).abs() <= SAME * x.abs().max(y.abs());
             a.inverse_frequencies.len() == b.inverse_frequencies.len()
                 && a.inverse_frequencies.iter().zip(&b.inverse_frequencies).all(|(x, y)| near(*x, *y))
                 && near(a.attention_factor, b.attention_factor)
         }
         _ => false,
-    }
+    };
+    one.cell.adapted == other.cell.adapted && [heads.trained, dossier.run.target].into_iter().all(alike)
 }
 
 /// A cell with numbers for every quality question that was measured; nothing for others.
@@ -200,6 +205,7 @@ fn ruled(dossier: &Dossier, cell: &Cell, grid: &GridSummary, sources: &mut Sourc
         tolerance,
         margin: Some(tolerance - damage),
         expected: None,
+        timing: None,
         why: None,
         sources: vec![rows(dossier, grid.question, cell, sources)],
     })
@@ -216,12 +222,14 @@ fn timed(dossier: &Dossier, evidence: &Evidence, cell: &Cell, sources: &mut Sour
         tolerance,
         margin: None,
         expected: None,
+        timing: None,
         why: None,
         sources: Vec::new(),
     };
     if dossier.rows(cell).iter().any(|row| row.reading.probe == Question::Latency.name()) {
         let judged = ablation::latency_of(evidence, cell);
         (standing.ruling, standing.change, standing.why) = (judged.ruling, judged.change, judged.why);
+        standing.timing = judged.protocol.split_once(',').map(|(timing, _)| timing.to_owned());
         standing.sources = vec![rows(dossier, Question::Latency, cell, sources)];
     } else if let Some(expected) = facts::slower(dossier, cell) {
         standing.expected = Some(expected);
@@ -243,8 +251,15 @@ pub(super) fn rows(dossier: &Dossier, question: Question, cell: &Cell, sources: 
         cell,
         Some(&reference),
         &evidence::filter(dossier.run, question),
-        &format!("{}; change: paired by document, mean over documents", evidence::made_of(question)),
+        &format!("{}; change: {}", evidence::made_of(question), paired(question)),
     )
+}
+
+fn paired(question: Question) -> &'static str {
+    match question {
+        Question::Latency => "ratio within blocks, geometric mean over blocks",
+        _ => "paired by document, mean over documents",
+    }
 }
 
 /// The best candidate of a method, whatever its place.

@@ -11,7 +11,7 @@ use super::sources::Sources;
 use crate::ablation::{Part, by_document};
 use crate::explain::{Explanation, Facts as What};
 use crate::findings::{Question, Ruling, Stability};
-use crate::measurement::Cell;
+use crate::measurement::{Cell, spoken};
 use crate::reports::{evidence, numbers};
 use crate::stats::paired_difference;
 use crate::units::Tokens;
@@ -86,7 +86,7 @@ pub(super) fn links(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
 
 /// Whether the target's positions were seen, and so whether the loss should hold beyond the trained length.
 fn far(dossier: &Dossier<'_>, cell: &Cell, explanation: &Explanation, sources: &mut Sources) -> Option<Link> {
-    let (mechanism, damage) = seen(dossier, &cell.label(), explanation)?;
+    let (mechanism, damage) = seen(dossier, &spoken(&cell.label()), explanation)?;
     let row = stability(dossier, cell).filter(|row| !row.beyond.is_empty());
     let (measured, mark) =
         row.map_or_else(|| ("not measured in this run".to_owned(), Mark::NotTested), |row| own(row, damage));
@@ -115,8 +115,12 @@ fn seen(dossier: &Dossier<'_>, label: &str, explanation: &Explanation) -> Option
     Some(match &explanation.mechanism {
         What::Slopes(_) => (format!("{label}: a penalty is defined at every distance up to {target}"), false),
         What::Buckets(shared) => {
-            let unseen = shared.unseen.len();
-            (format!("{label}: {} at {target} tokens were never seen", numbers::counted(unseen, "bucket")), unseen > 0)
+            let words = match shared.unseen.len() {
+                0 => "training has seen every bucket".to_owned(),
+                1 => "1 bucket was never seen".to_owned(),
+                unseen => format!("{unseen} buckets were never seen"),
+            };
+            (format!("{label}: {words} at {target} tokens"), !shared.unseen.is_empty())
         }
         _ => {
             let turning = turning(explanation)?;
@@ -220,12 +224,18 @@ fn work(chosen: &Candidate, facts: &Facts) -> Option<Link> {
     let (measured, mark, sources) = match measured {
         Some((standing, ratio)) => (
             format!(
-                "{} of the unscaled model's time ({}, n = {})",
+                "{} {} of the unscaled model's time ({}, n = {})",
+                standing.timing.as_deref().unwrap_or_default(),
                 numbers::estimate("ratio", &ratio, numbers::change),
                 standing.ruling.words(),
                 ratio.n
             ),
-            Mark::of(!same, standing.ruling),
+            // What is expected to be slower is decoding; another timing says nothing of it.
+            if same || standing.timing.as_deref().is_some_and(|timing| timing.starts_with("decode")) {
+                Mark::of(!same, standing.ruling)
+            } else {
+                Mark::NotTested
+            },
             standing.sources.clone(),
         ),
         None => (
@@ -252,7 +262,8 @@ fn work(chosen: &Candidate, facts: &Facts) -> Option<Link> {
 fn recency(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sources: &mut Sources) -> Option<Link> {
     let explanation = facts.alibi.as_ref()?;
     let What::Slopes(slopes) = &explanation.mechanism else { return None };
-    let far = slopes.heads.iter().filter(|head| head.falls_by_e_at >= dossier.run.trained.as_f64()).count();
+    let (trained, target) = (dossier.run.trained, dossier.run.target);
+    let far = slopes.heads.iter().filter(|head| head.falls_by_e_at >= target.as_f64()).count();
     let cell = cell_of(dossier, all, "alibi");
     let row = cell.as_ref().and_then(|cell| stability(dossier, cell));
     let recalled = row.and_then(|row| Some((row.recall_inside?, row.recall_beyond?)));
@@ -286,14 +297,13 @@ fn recency(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sources: &mu
             "ALiBi: {} of {} heads keep a key's weight within a factor e at {} tokens",
             far,
             slopes.heads.len(),
-            dossier.run.trained
+            target
         ),
         expected: if far == 0 {
-            "facts farther than that are recalled less often"
+            format!("facts beyond {trained} tokens are recalled less often than nearer ones")
         } else {
-            "facts farther than that are still recalled"
-        }
-        .to_owned(),
+            format!("facts beyond {trained} tokens are recalled as nearer ones are")
+        },
         measured,
         mark,
         sources,

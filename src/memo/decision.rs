@@ -75,7 +75,8 @@ fn sentences(
 ) -> Vec<Claim> {
     let approaches = numbers::counted(candidates.iter().filter(|other| other.same_as.is_none()).count(), "approach")
         .replace("approachs", "approaches");
-    let meeting = candidates.iter().filter(|candidate| candidate.same_as.is_none() && candidate.meets_all()).count();
+    let mut safe = candidates.iter().filter(|candidate| candidate.same_as.is_none() && candidate.meets_all());
+    let (meeting, safest) = (safe.clone().count(), safe.next());
     let target = dossier.run.target;
     let measured = chosen.standings.iter().filter(|standing| standing.ruling != Ruling::Incomparable).count();
     let constraints = numbers::counted(measured, "measured constraint");
@@ -95,10 +96,20 @@ fn sentences(
              price is {}.",
             price(chosen)
         )
+    } else if meeting == 0 {
+        format!(
+            "No candidate is shown to meet all constraints at {target} tokens; of {approaches} measured {name} fails \
+             none, but {} still undecided{}.",
+            listed(chosen, Ruling::Undecided),
+            beyond(chosen)
+        )
     } else {
         format!(
-            "{keep} {name} for {target} tokens: of {approaches} measured it fails no constraint, but {} still undecided.",
-            listed(chosen, Ruling::Undecided)
+            "{keep} {name} for {target} tokens: of {approaches} measured it fails no constraint with the least damage, \
+             but {} still undecided; {meeting} with more damage {} all {constraints}, {} first.",
+            listed(chosen, Ruling::Undecided),
+            if meeting == 1 { "meets" } else { "meet" },
+            safest.map_or_else(String::new, |other| spoken(&other.label)),
         )
     };
     let all: Vec<String> = chosen.standings.iter().flat_map(|standing| standing.sources.clone()).collect();
@@ -122,6 +133,21 @@ fn listed(chosen: &Candidate, ruling: Ruling) -> String {
     }
 }
 
+/// What a cell that fails nothing may cost all the same: means beyond what is accepted, and what was not measured.
+fn beyond(chosen: &Candidate) -> String {
+    let costly = chosen.standings.iter().filter(|s| s.ruling == Ruling::Undecided && s.margin.is_some_and(|m| m < 0.0));
+    let costly: Vec<String> = costly.map(standing_words).collect();
+    let missing = listed(chosen, Ruling::Incomparable);
+    let mut words = String::new();
+    if !costly.is_empty() {
+        words += &format!(", {} in the mean beyond what is accepted", costly.join(" and "));
+    }
+    if !missing.is_empty() {
+        words += &format!(", and {missing} not measured");
+    }
+    words
+}
+
 /// What the chosen cell costs beyond what is accepted.
 fn price(chosen: &Candidate) -> String {
     let failed = chosen.standings.iter().filter(|standing| standing.ruling == Ruling::Worse);
@@ -133,7 +159,8 @@ pub(super) fn standing_words(standing: &Standing) -> String {
     let question = standing.constraint.words();
     match &standing.change {
         Some(change) => format!(
-            "{question} {}, n = {} (accepted {}, {})",
+            "{question}{} {}, n = {} (accepted {}, {})",
+            standing.timing.as_ref().map_or_else(String::new, |timing| format!(" ({timing})")),
             numbers::estimate(&standing.unit, change, numbers::change),
             change.n,
             numbers::tolerance(&standing.unit, standing.tolerance),

@@ -14,20 +14,20 @@ pub(super) struct Facts {
     pub(super) chosen: Explanation,
     /// The model as it was trained, read to the target.
     pub(super) unscaled: Option<Explanation>,
-    /// ALiBi with its usual slopes, at the factor of its measured cell, else at 1.
+    /// ALiBi with its usual slopes, at the factor of the cell that the memo speaks of ([`cell_of`]), else at 1.
     pub(super) alibi: Option<Explanation>,
     /// T5's buckets, likewise.
     pub(super) t5: Option<Explanation>,
 }
 
 impl Facts {
-    pub(super) fn of(dossier: &Dossier<'_>, chosen: &Candidate) -> Result<Self, MemoError> {
+    pub(super) fn of(dossier: &Dossier<'_>, chosen: &Candidate, all: &[Candidate]) -> Result<Self, MemoError> {
         let cell = &chosen.cell;
         Ok(Self {
             chosen: of_cell(dossier, &cell.method, cell.factor)?,
             unscaled: of_cell(dossier, &AnyMethod::unscaled(), Stretch::ONE).ok(),
-            alibi: named(dossier, "alibi"),
-            t5: named(dossier, "t5"),
+            alibi: named(dossier, all, "alibi"),
+            t5: named(dossier, all, "t5"),
         })
     }
 
@@ -81,8 +81,8 @@ fn measured(dossier: &Dossier<'_>, name: &str) -> Option<Cell> {
     cells.filter(|cell| cell.method.name() == name && !dossier.rows(cell).is_empty()).max_by_key(|c| c.adapted).cloned()
 }
 
-fn named(dossier: &Dossier<'_>, name: &str) -> Option<Explanation> {
-    let (method, factor) = measured(dossier, name)
+fn named(dossier: &Dossier<'_>, all: &[Candidate], name: &str) -> Option<Explanation> {
+    let (method, factor) = cell_of(dossier, all, name)
         .map_or_else(|| Some((AnyMethod::named(name)?, Stretch::ONE)), |cell| Some((cell.method, cell.factor)))?;
     of_cell(dossier, &method, factor).ok()
 }

@@ -222,7 +222,7 @@ pub fn memo(dossier: &Dossier<'_>) -> Result<Memo, MemoError> {
     let Some(chosen) = candidates.first() else {
         return Err(MemoError::NoCandidate { target: dossier.run.target });
     };
-    let facts = facts::Facts::of(dossier, chosen)?;
+    let facts = facts::Facts::of(dossier, chosen, &candidates)?;
     let findings = dossier.run.findings;
     let config_text = dossier.run.provenance.checkpoint_config.as_deref().unwrap_or_default();
     let fallback = rollout::fallback(dossier, chosen);
@@ -239,9 +239,9 @@ pub fn memo(dossier: &Dossier<'_>) -> Result<Memo, MemoError> {
         chain: chain::links(dossier, &candidates, &facts, &mut sources),
         risks: rollout::risks(dossier, &candidates, &facts, &mut sources),
         reversals: rollout::reversals(dossier, &candidates),
-        rollout: rollout::steps(dossier, chosen),
+        rollout: rollout::steps(dossier, chosen, &fallback),
         watch: rollout::watch(dossier, chosen),
-        rollback: rollout::rollback(&fallback),
+        rollback: rollout::rollback(dossier, &fallback, chosen),
         settings: settings(config_text, &chosen.cell, dossier.run.target),
         fallback: settings(config_text, &fallback, dossier.run.target),
         sources: sources.all(),

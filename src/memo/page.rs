@@ -163,12 +163,22 @@ fn by_how_much(standing: &Standing) -> String {
         (None, None) => return standing.why.clone().unwrap_or_default(),
     };
     let Some(margin) = standing.margin else { return change };
-    // For a ratio the margin is the tolerance over it, so 1 is what 0 is for a difference.
-    let (beyond, size) = match standing.constraint {
-        Question::Latency => (margin < 1.0, numbers::value("ratio", if margin < 1.0 { 1.0 / margin } else { margin })),
-        _ => (margin < 0.0, numbers::tolerance(unit, margin.abs())),
-    };
-    format!("{change}; {size} {}", if beyond { "beyond" } else { "to spare" })
+    if standing.constraint == Question::Latency {
+        // The margin is the tolerance over the ratio.
+        let timing = standing.timing.as_ref().map_or_else(String::new, |timing| format!("{timing}: "));
+        return format!("{timing}{change}; {}", against_limit(margin.recip()));
+    }
+    let size = numbers::tolerance(unit, margin.abs());
+    format!("{change}; {size} {}", if margin < 0.0 { "beyond" } else { "to spare" })
+}
+
+/// A ratio to a limit in words: `5 % below the limit`, `5.7 times the limit`.
+fn against_limit(share: f64) -> String {
+    if share >= 2.0 {
+        format!("{share:.1} times the limit")
+    } else {
+        format!("{:.1}% {} the limit", 100.0 * (share - 1.0).abs(), if share > 1.0 { "above" } else { "below" })
+    }
 }
 
 fn evidence(page: &mut Document, memo: &Memo) {
@@ -258,12 +268,20 @@ fn conduct(page: &mut Document, memo: &Memo) {
             text(capitalised(watch.question.words())),
             number(format!("{}, n = {}", numbers::estimate(unit, &watch.baseline, numbers::value), watch.baseline.n)),
             number(format!("{}{behind}", numbers::tolerance(unit, watch.tolerance))),
-            number(format!("{}{behind}", numbers::value(unit, watch.alarm))),
+            number(format!(
+                "{} {}{behind}",
+                if watch.question == Question::Retrieval { "below" } else { "above" },
+                numbers::value(unit, watch.alarm)
+            )),
             Entry::Links(watch.sources.clone()),
         ]
     });
-    let head = ["Value", "Baseline [95%]", "Tolerance", "Alarm beyond", "Rows"];
+    let head = ["Value", "Baseline [95%]", "Tolerance", "Alarm", "Rows"];
     page.blocks.push(table("Baselines and tolerances to set", &head, rows.collect()));
+    page.say(
+        "The baseline's interval is that of other documents; on the same documents as this run, as `gyro baseline \
+         compare` measures, values repeat, and the alarm is for those. Time is watched by `gyro bench`.",
+    );
     page.subheading("The way back");
     page.claim(memo.rollback.clone());
 }
@@ -275,7 +293,8 @@ fn pasting(page: &mut Document, memo: &Memo) {
         if let Some(residual) = settings.residual {
             page.say(format!(
                 "Read back by Gyro's own checkpoint reader these keys give the cell's frequencies and attention \
-                 factor to within {residual:.0e} of each."
+                 factor {}.",
+                if residual == 0.0 { "exactly".to_owned() } else { format!("to within {residual:.0e} of each") }
             ));
         }
         for (engine, setting) in engines(settings) {
@@ -307,7 +326,7 @@ fn rests(page: &mut Document, memo: &Memo, run: &Run<'_>) {
     page.say(
         "R names rows of measurements.parquet: the cell's identity, the cell that it is compared with, the filter on \
          the columns, and how a number is made of them. F names a formula. Intervals are 95%, from drawing whole \
-         documents again.",
+         documents again; those of latency are over blocks of timings, and wider, since the worst of several is shown.",
     );
     let mut rows = Vec::new();
     let mut formulas = Vec::new();

@@ -7,7 +7,7 @@ use super::sources::Sources;
 use super::{Dossier, Standing, Watch};
 use crate::ablation::join;
 use crate::findings::{Question, Ruling};
-use crate::measurement::Cell;
+use crate::measurement::{Cell, spoken};
 use crate::reports::document::Claim;
 use crate::reports::{label, numbers};
 
@@ -43,7 +43,9 @@ pub(super) fn risks(dossier: &Dossier<'_>, all: &[Candidate], facts: &Facts, sou
             [],
         ));
     }
-    let n = chosen.standings.iter().filter_map(|standing| standing.change).map(|change| change.n).min().unwrap_or(0);
+    // Latency's are blocks, not documents.
+    let quality = chosen.standings.iter().filter(|standing| standing.constraint != Question::Latency);
+    let n = quality.filter_map(|standing| standing.change).map(|change| change.n).min().unwrap_or(0);
     risks.push(Claim::new(
         format!(
             "The candidate was chosen on the {n} documents that its numbers come from{}.",
@@ -106,23 +108,28 @@ pub(super) fn reversals(dossier: &Dossier<'_>, all: &[Candidate]) -> Vec<Claim> 
     }
     for standing in &chosen.standings {
         let Some(change) = standing.change else { continue };
-        let worst = if standing.constraint == Question::Retrieval { -change.low } else { change.high };
         let words = |x: f64| numbers::tolerance(&standing.unit, x);
+        // The smallest tolerance that holds the whole interval, rounded up to what is printed.
+        let needed = if standing.constraint == Question::Latency {
+            change.high.max(change.low.recip())
+        } else {
+            change.high.max(-change.low)
+        };
+        let needed = words((needed * 1e3).ceil() / 1e3);
         let unit = numbers::suffix(&standing.unit);
         let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
         let text = match standing.ruling {
             Ruling::Worse | Ruling::Undecided => {
                 format!(
-                    "{} would pass at a tolerance of {}{unit} instead of {}.",
+                    "{} would pass at a tolerance of {needed}{unit} instead of {}.",
                     standing.constraint.words(),
-                    words(worst),
                     words(standing.tolerance)
                 )
             }
-            _ => format!(
-                "{} passes down to a tolerance of {}{unit} (now {}).",
+            Ruling::Better => continue,
+            Ruling::WithinNoise | Ruling::Incomparable => format!(
+                "{} passes down to a tolerance of {needed}{unit} (now {}).",
                 standing.constraint.words(),
-                words(worst.max(0.0)),
                 words(standing.tolerance)
             ),
         };
@@ -133,7 +140,8 @@ pub(super) fn reversals(dossier: &Dossier<'_>, all: &[Candidate]) -> Vec<Claim> 
     if untimed {
         claims.push(Claim::new(
             format!(
-                "A timing of {} beyond {} would change it; only the deployed cell of a scenario is timed.",
+                "A timing of {} beyond {} would change it; it is taken by the probe `latency` with \
+                 `sizes.latency_candidates`.",
                 chosen.label,
                 numbers::tolerance("ratio", dossier.scenario.tolerance.latency)
             ),
@@ -157,7 +165,7 @@ fn needed(standing: &Standing) -> Option<String> {
 }
 
 /// How to roll out, in order.
-pub(super) fn steps(dossier: &Dossier<'_>, chosen: &Candidate) -> Vec<Claim> {
+pub(super) fn steps(dossier: &Dossier<'_>, chosen: &Candidate, fallback: &Cell) -> Vec<Claim> {
     let path = &dossier.run.provenance.scenario_path;
     let method = serde_json::to_string(&chosen.cell.method).unwrap_or_else(|_| chosen.cell.method.name().to_owned());
     let adapted =
@@ -171,9 +179,12 @@ pub(super) fn steps(dossier: &Dossier<'_>, chosen: &Candidate) -> Vec<Claim> {
         "Keep that run: `gyro baseline save SCENARIO --name rollout`; later runs compare with it by `gyro baseline \
          compare`."
             .to_owned(),
-        "Paste the settings below into the engine, and compare its log-probabilities on a few prompts with `gyro \
-         logprobs`: equal to the engine's noise, or the setting is not what runs."
-            .to_owned(),
+        format!(
+            "{} the settings below into the engine, and compare its log-probabilities on a few prompts with `gyro \
+             logprobs`: equal to the engine's noise, or the setting is not what runs.",
+            other_weights(dossier, &chosen.cell, fallback)
+                .map_or_else(|| "Paste".to_owned(), |weights| format!("Serve {weights}, paste"))
+        ),
         "Empty prefix and key-value caches at the switch: keys cached under one rotation are wrong under another."
             .to_owned(),
         format!(
@@ -215,15 +226,35 @@ pub(super) fn fallback(dossier: &Dossier<'_>, chosen: &Candidate) -> Cell {
     if deployed == chosen.cell { Cell::unscaled() } else { deployed }
 }
 
+/// The weights of a cell in words, where they are not those of another cell.
+fn other_weights(dossier: &Dossier<'_>, cell: &Cell, than: &Cell) -> Option<String> {
+    let from = |cell: &Cell| dossier.scenario.weights_of(&cell.method).to_owned();
+    if cell.adapted == than.adapted && from(cell) == from(than) {
+        return None;
+    }
+    let folder = from(cell);
+    let checkpoint = folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into());
+    Some(if cell.adapted.0 > 0 {
+        format!("the weights of {checkpoint} that were adapted for {} tokens (`gyro adapt` makes them)", cell.adapted)
+    } else {
+        format!("the weights of {checkpoint} as they are")
+    })
+}
+
 /// How to go back.
-pub(super) fn rollback(fallback: &Cell) -> Vec<Claim> {
+pub(super) fn rollback(dossier: &Dossier<'_>, fallback: &Cell, chosen: &Candidate) -> Vec<Claim> {
     let to = if *fallback == Cell::unscaled() {
         "Back to the model as it was trained, with the served length cut to the trained one".to_owned()
     } else {
-        format!("Back to what is deployed today, {}", fallback.label())
+        format!("Back to what is deployed today, {}", spoken(&fallback.label()))
     };
+    let weights = other_weights(dossier, fallback, &chosen.cell)
+        .map_or_else(String::new, |weights| format!("serve {weights} again, "));
     vec![
-        Claim::new(format!("{to}: paste its settings (below), restart, empty prefix and key-value caches."), []),
+        Claim::new(
+            format!("{to}: {weights}paste its settings (below), restart, empty prefix and key-value caches."),
+            [],
+        ),
         Claim::new(
             "Go back when a watched value passes its alarm on two runs in a row, or at once when outputs are not \
              numbers.",

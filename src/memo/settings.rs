@@ -15,6 +15,9 @@ use crate::units::{Stretch, Tokens};
 /// Read-back numbers may differ by the rounding of a power and its inverse, and by nothing else.
 const EXACT: f64 = 1e-9;
 
+/// The key of the trained length.
+const ORIGINAL: &str = "original_max_position_embeddings";
+
 /// A cell as engines take it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Settings {
@@ -125,7 +128,13 @@ fn refused(cell: &Cell, why: &str) -> Settings {
 }
 
 fn patch(keys: &Keys) -> Value {
-    json!({ "rope_parameters": keys.rope, "max_position_embeddings": keys.longest.0 })
+    let mut patch = json!({ "rope_parameters": keys.rope, "max_position_embeddings": keys.longest.0 });
+    // llama.cpp's converter looks for the length of Llama 3's bands at the top alone, and takes 8,192 where there is none.
+    let is_llama3 = keys.rope.get("rope_type").and_then(Value::as_str) == Some("llama3");
+    if let (true, Some(trained), Some(patch)) = (is_llama3, keys.rope.get(ORIGINAL), patch.as_object_mut()) {
+        patch.insert(ORIGINAL.to_owned(), trained.clone());
+    }
+    patch
 }
 
 /// The text of `config.json` with these keys in the place of all that it says about its rotation.
@@ -134,7 +143,7 @@ fn patch(keys: &Keys) -> Value {
 /// Where the text is no JSON object.
 pub fn patched(config_text: &str, patch: &Value) -> Result<String, String> {
     let mut config: Map<String, Value> = serde_json::from_str(config_text).map_err(|error| error.to_string())?;
-    for key in ["rope_scaling", "rope_theta", "original_max_position_embeddings"] {
+    for key in ["rope_scaling", "rope_theta", ORIGINAL] {
         config.remove(key);
     }
     config.extend(patch.as_object().cloned().unwrap_or_default());
@@ -190,7 +199,7 @@ fn keys(heads: &HeadShape, cell: &Cell, target: Tokens) -> Result<Keys, String> 
     };
     let original = |more: Value| {
         let mut more = more.as_object().cloned().unwrap_or_default();
-        more.insert("original_max_position_embeddings".to_owned(), json!(trained));
+        more.insert(ORIGINAL.to_owned(), json!(trained));
         Value::Object(more)
     };
     Ok(match &cell.method {
@@ -308,8 +317,8 @@ fn llama_cpp(heads: &HeadShape, keys: &Keys, cell: &Cell, target: Tokens) -> Res
         ("yarn", _) => return Err("llama.cpp always rounds the ends of YaRN's ramp (`truncate`)".to_owned()),
         ("llama3", _) => {
             return Err(
-                "no flag: put the keys for transformers into config.json and convert the checkpoint again; the \
-                GGUF then carries them as `rope_freqs`"
+                "no flag: put the keys for transformers into config.json, `original_max_position_embeddings` at the top \
+                 as well, and convert the checkpoint again; the GGUF then carries them as `rope_freqs`"
                     .to_owned(),
             );
         }

@@ -9,7 +9,7 @@ use super::terminal::paragraph;
 use super::{Run, figures, numbers};
 use crate::ablation::{Part, by_document};
 use crate::findings::{Question, Ruling, Verdict};
-use crate::measurement::{Arm, Cell};
+use crate::measurement::{Arm, Cell, spoken};
 use crate::stats::{Estimate, paired_difference};
 
 /// A cell's change from the one run to the other, on the same documents.
@@ -134,13 +134,13 @@ fn origin(old: &Run<'_>, new: &Run<'_>) -> Vec<(String, String, String)> {
     let facts = |run: &Run<'_>| -> Vec<(String, String)> {
         let p = run.provenance;
         let mut facts = vec![
-            ("Deployed".to_owned(), run.findings.deployed.clone()),
+            ("Deployed".to_owned(), spoken(&run.findings.deployed)),
             (
                 "Recommended".to_owned(),
                 run.findings
                     .recommendation
                     .as_ref()
-                    .map_or_else(|| "none".to_owned(), crate::findings::Recommendation::label),
+                    .map_or_else(|| "nothing".to_owned(), |advice| spoken(&advice.label())),
             ),
             ("Commit".to_owned(), p.commit.clone().unwrap_or_else(|| "unknown".to_owned())),
             ("Processor".to_owned(), p.machine.processor.clone()),
@@ -221,7 +221,8 @@ impl Comparison {
         }
         if !self.only.is_empty() {
             page.heading("Cells of one run alone");
-            page.blocks.push(Block::List(self.only.iter().map(|(cell, run)| format!("{cell}: {run}")).collect()));
+            page.blocks
+                .push(Block::List(self.only.iter().map(|(cell, run)| format!("{}: {run}", spoken(cell))).collect()));
         }
         page.heading("Where they come from");
         if self.origin.is_empty() {
@@ -253,7 +254,7 @@ impl Comparison {
             paragraph(
                 &mut page,
                 "  ",
-                &format!("moved: {}, {}: {change}, n = {}", cell.cell, cell.question.words(), cell.change.n),
+                &format!("moved: {}, {}: {change}, n = {}", spoken(&cell.cell), cell.question.words(), cell.change.n),
             );
         }
         if !self.origin.is_empty() {

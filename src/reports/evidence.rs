@@ -5,9 +5,15 @@ use std::collections::BTreeMap;
 use super::document::{Block, Entry, number, table, text};
 use super::story::{capitalised, worst};
 use super::{Run, figures, numbers};
-use crate::ablation::{Part, by_document};
+use crate::ablation::{ALONG, Part, by_document};
 use crate::findings::{Question, Verdict};
-use crate::measurement::{Arm, Cell, Outcome, Quantity};
+use crate::measurement::{Arm, Cell, Outcome, Quantity, spoken};
+
+/// The name of the rows that a loss is followed along the document in.
+const ALONG_ROWS: &str = "rows: along the document";
+
+/// The name of the rows that say what an engine does otherwise than its healthy replay.
+const BATTERY_ROWS: &str = "rows: battery";
 
 /// One value a document.
 type Values = BTreeMap<u32, f64>;
@@ -19,6 +25,27 @@ pub(super) fn names(run: &Run<'_>, question: Question) -> Vec<String> {
 
 fn name(question: Question) -> String {
     format!("rows: {}", question.words())
+}
+
+/// The names of the rows that a sentence of a question's evidence rests on.
+///
+/// Most sentences rest on the question's own rows, and one on what a repair costs also on those of the question that pays.
+pub(super) fn sources(run: &Run<'_>, question: Question, sentence: &str) -> Vec<String> {
+    if names(run, question).is_empty() {
+        Vec::new()
+    } else if sentence.starts_with(ALONG) {
+        vec![ALONG_ROWS.to_owned()]
+    } else if is_of_battery(run, sentence) {
+        vec![BATTERY_ROWS.to_owned()]
+    } else {
+        let told = |other: &Question| *other == question || sentence.contains(&format!(" at {}", other.words()));
+        Question::ALL.into_iter().filter(told).flat_map(|other| names(run, other)).collect()
+    }
+}
+
+/// Whether a sentence says what the engine does otherwise than its healthy replay.
+fn is_of_battery(run: &Run<'_>, sentence: &str) -> bool {
+    run.findings.deviations.iter().any(|one| one.evidence.iter().any(|said| said == sentence))
 }
 
 /// The cell that the deployed one is compared with.
@@ -40,16 +67,15 @@ pub(super) fn blocks(run: &Run<'_>) -> Vec<Block> {
     if seen.is_empty() {
         return Vec::new();
     }
-    let rows = seen.iter().map(|verdict| source(run, verdict.question)).collect();
-    let mut blocks =
-        vec![
+    let mut rows: Vec<Vec<Entry>> = seen.iter().map(|verdict| source(run, verdict.question)).collect();
+    rows.extend(beside(run));
+    let head = ["Name", "Deployed", "Compared with", "Filter", "A document's value"];
+    let mut blocks = vec![
         Block::Subheading("The rows behind each ruling".to_owned()),
-        table("Where each ruling's rows \
-            are", &["Name", "Deployed", "Compared with", "Filter", "A document's value"], rows),
+        table("Where each ruling's rows are", &head, rows),
         Block::Text(
             "Every row of the run is in measurements.parquet, which any Parquet reader opens. The change is the mean \
-             over \
-             documents of deployed minus reference; its interval comes from drawing whole documents again."
+             over documents of deployed minus reference; its interval comes from drawing whole documents again."
                 .to_owned(),
         ),
         Block::Code(recipe(run)),
@@ -59,15 +85,44 @@ pub(super) fn blocks(run: &Run<'_>) -> Vec<Block> {
 }
 
 fn source(run: &Run<'_>, question: Question) -> Vec<Entry> {
-    let id = |cell: Option<&Cell>| Entry::Code(cell.map_or_else(|| "not measured".to_owned(), |cell| cell.id().0));
-    let deployed = run.cells.iter().map(|(cell, _)| cell).find(|cell| is_deployed(run, cell));
     vec![
         Entry::Anchor(name(question)),
-        id(deployed),
-        id(Some(&reference(question))),
+        identity(run, |cell| is_deployed(run, cell)),
+        Entry::Code(reference(question).id().0),
         Entry::Code(filter(run, question)),
         text(made_of(question)),
     ]
+}
+
+/// The rows that no ruling rests on, but sentences of the evidence do.
+fn beside(run: &Run<'_>) -> Vec<Vec<Entry>> {
+    let said: Vec<&String> = run.findings.causes.iter().flat_map(|cause| &cause.evidence).collect();
+    let mut rows = Vec::new();
+    if said.iter().any(|sentence| sentence.starts_with(ALONG)) {
+        rows.push(vec![
+            Entry::Anchor(ALONG_ROWS.to_owned()),
+            identity(run, |cell| is_deployed(run, cell)),
+            Entry::Code(Cell::truncated().id().0),
+            Entry::Code("probe == 'long_range' and quantity == 'nll'".to_owned()),
+            text("mean of value, weighted by count, in each bin from `from` to `to`"),
+        ]);
+    }
+    if said.iter().any(|sentence| is_of_battery(run, sentence)) {
+        rows.push(vec![
+            Entry::Anchor(BATTERY_ROWS.to_owned()),
+            identity(run, |cell| cell.arm == Arm::Parity),
+            text("the healthy replay, in the same rows"),
+            text("every row of the cell"),
+            text("value, by request (`probe`), quantity and position"),
+        ]);
+    }
+    rows
+}
+
+/// The identity of the first cell of that kind.
+fn identity(run: &Run<'_>, is: impl Fn(&Cell) -> bool) -> Entry {
+    let found = run.cells.iter().map(|(cell, _)| cell).find(|&cell| is(cell));
+    Entry::Code(found.map_or_else(|| "not measured".to_owned(), |cell| cell.id().0))
 }
 
 fn is_deployed(run: &Run<'_>, cell: &Cell) -> bool {
@@ -133,7 +188,7 @@ fn documents(run: &Run<'_>) -> Option<Block> {
         add("reference", &|cell| *cell == reference(question), Part::Reference);
         let repair = worst(run).find(|cause| cause.question == question).and_then(|cause| cause.repair.as_ref());
         if let Some(repair) = repair {
-            add(&repair.cell, &|cell| cell.arm == Arm::Grid && cell.label() == repair.cell, Part::Whole);
+            add(&spoken(&repair.cell), &|cell| cell.arm == Arm::Grid && cell.label() == repair.cell, Part::Whole);
         }
     }
     let mut keys: Vec<u32> = columns.iter().flat_map(|(_, values)| values.keys().copied()).collect();

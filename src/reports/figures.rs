@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Run, numbers};
-use crate::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity};
+use crate::measurement::{Arm, Cell, Measurement, Outcome, Place, Quantity, spoken};
 use crate::stats::{CONFIDENCE, Estimate, mean_estimate};
 use crate::units::Stretch;
 
@@ -89,9 +89,14 @@ pub(super) fn curve(outcome: &Outcome, of: &Of) -> Curve {
     bins.into_iter()
         .filter_map(|(bin, documents)| {
             let means: Vec<f64> = documents.into_values().map(|values| mean(&values)).collect();
-            drawn(&means).map(|estimate| (bin, estimate))
+            drawn(&means).map(|estimate| (bin, possible(of.quantity, estimate)))
         })
         .collect()
+}
+
+/// A mean with its interval cut to what is possible: no share lies outside 0 and 1.
+fn possible(quantity: Quantity, mean: Estimate) -> Estimate {
+    if quantity.unit() == "share" { mean.within(0.0, 1.0) } else { mean }
 }
 
 /// A sentence on the readings that are not finite and so cannot be drawn; empty where there are none.
@@ -102,7 +107,7 @@ pub(super) fn not_finite(run: &Run<'_>, of: &Of) -> String {
         .filter_map(|(cell, outcome)| {
             let here = |row: &&Measurement| row.reading.probe == of.probe && row.reading.quantity == of.quantity;
             let count = rows(outcome).iter().filter(here).filter(|row| !row.reading.value.is_finite()).count();
-            (count > 0).then(|| format!("{} ({count})", cell.label()))
+            (count > 0).then(|| format!("{} ({count})", spoken(&cell.label())))
         })
         .collect();
     if broken.is_empty() {
@@ -206,5 +211,12 @@ mod tests {
         assert_eq!(drawn(&[]), None);
         let one = drawn(&[2.0]).unwrap();
         assert_eq!((one.low, one.high, one.n), (2.0, 2.0, 1));
+    }
+
+    #[test]
+    fn the_interval_of_a_share_ends_at_nothing_and_at_all() {
+        let mean = Estimate { point: 0.9, low: 0.7, high: 1.1, confidence: 0.95, n: 4 };
+        assert_eq!(possible(Quantity::Recall, mean).high, 1.0);
+        assert_eq!(possible(Quantity::Nll, mean), mean);
     }
 }

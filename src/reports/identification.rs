@@ -4,7 +4,8 @@ use super::charts::spectrum::{Role, Spectrum, figure};
 use super::document::{Document, Entry, number, table, text};
 use super::{Page, ReportError, html, markdown};
 use crate::findings::Ruling;
-use crate::identify::{Candidate, Identification, Interval, Recovered, Verdict};
+use crate::identify::{Candidate, Excluded, Identification, Interval, Recovered, Verdict};
+use crate::measurement::spoken;
 use crate::positions::{AnyMethod, HeadShape, Mechanism};
 use crate::stats::Estimate;
 use crate::units::{Stretch, Tokens};
@@ -38,7 +39,7 @@ fn document(
     heads: &HeadShape,
 ) -> Result<Document, ReportError> {
     let mut document = Document {
-        origin: format!("Gyro \u{b7} {observed} \u{b7} declared: {}", declared.label()),
+        origin: format!("Gyro \u{b7} {observed} \u{b7} declared: {}", spoken(&declared.label())),
         title: "What does this engine really run?".to_owned(),
         answer: found.sentence.clone(),
         tone: Some(match found.verdict {
@@ -87,9 +88,8 @@ fn spectra(found: &Identification, declared: &Candidate, heads: &HeadShape) -> V
     let mut spectra: Vec<Spectrum> = Vec::new();
     spectra.extend(known(&format!("{}, declared", declared.label()), Role::Declared, declared));
     if let Some(matched) = &found.matched {
-        let method = AnyMethod::named(&matched.method);
-        let candidate = method.map(|method| Candidate::healthy(method, Stretch(matched.factor)));
-        let healthy = candidate.filter(|_| matched.fault.is_none() && found.verdict == Verdict::Other);
+        let candidate = Candidate::healthy(matched.runs.clone(), Stretch(matched.factor));
+        let healthy = Some(candidate).filter(|_| matched.fault.is_none() && found.verdict == Verdict::Other);
         spectra.extend(healthy.and_then(|candidate| known(&candidate.label(), Role::Running, &candidate)));
     }
     if let Some(recovered) = &found.recovered {
@@ -185,17 +185,23 @@ fn agreement(document: &mut Document, found: &Identification) {
     document.blocks.push(table("Agreement by position", &["positions", "rms, nats", "largest, nats", "n"], rows));
 }
 
+/// Configurations with their residuals.
+fn listed(all: &[Excluded]) -> Vec<Vec<Entry>> {
+    let row = |other: &Excluded| {
+        vec![text(other.label.as_str()), number(format!("{:.1e}", other.rms)), number(other.n.to_string())]
+    };
+    all.iter().map(row).collect()
+}
+
 fn excluded(document: &mut Document, found: &Identification) {
+    let as_good = found.matched.as_ref().map(|matched| matched.undecided.as_slice()).unwrap_or_default();
+    if !as_good.is_empty() {
+        document.say("These requests do not tell the following from what was named; the first in the order of the catalogue was.");
+        document.blocks.push(table("What fits as well", &["configuration", "rms, nats", "n"], listed(as_good)));
+    }
     if found.excluded.is_empty() {
         return document.say("Nothing else was compared.");
     }
     document.say("The configurations that lasted longest, with the residual that excluded each.");
-    let rows = found
-        .excluded
-        .iter()
-        .map(|other| {
-            vec![text(other.label.as_str()), number(format!("{:.1e}", other.rms)), number(other.n.to_string())]
-        })
-        .collect();
-    document.blocks.push(table("What was excluded", &["configuration", "rms, nats", "n"], rows));
+    document.blocks.push(table("What was excluded", &["configuration", "rms, nats", "n"], listed(&found.excluded)));
 }

@@ -33,7 +33,9 @@ impl<'a> Story<'a> {
         let document = Document {
             origin: format!(
                 "Gyro \u{b7} {} \u{b7} deployed: {} \u{b7} {}",
-                findings.scenario, findings.deployed, run.provenance.started
+                findings.scenario,
+                spoken(&findings.deployed),
+                run.provenance.started
             ),
             title: findings.question.clone(),
             answer: findings.answer.clone(),
@@ -73,7 +75,9 @@ impl<'a> Story<'a> {
         self.document.figure_or("loss_by_position", "No cell has a loss by position, so there is no chart of it.");
         let shapes: Vec<String> = worst(self.run)
             .filter(|cause| cause.shape != "none")
-            .map(|cause| format!("{}: {}", capitalised(cause.question.words()), shape_words(&cause.shape)))
+            .map(|cause| {
+                format!("{}: {}", capitalised(cause.question.words()), shape_words(cause.question, &cause.shape))
+            })
             .collect();
         self.list("Its shape", shapes);
         self.document.figure_or("recall_by_distance", "No facts were asked for, so there is no recall by distance.");
@@ -114,9 +118,7 @@ impl<'a> Story<'a> {
         }
         self.document.figure_or("periods", "");
         for question in Question::ALL {
-            let sentences = causes.iter().filter(|cause| cause.question == question).flat_map(|c| c.evidence.clone());
-            let sources = || evidence::names(self.run, question);
-            let claims: Vec<Claim> = sentences.map(|sentence| Claim::new(sentence, sources())).collect();
+            let claims = claims(self.run, question);
             if !claims.is_empty() {
                 self.document.subheading(&format!("Evidence: {}", question.words()));
                 self.document.claim(claims);
@@ -215,33 +217,18 @@ impl<'a> Story<'a> {
     fn unexplained(&mut self) {
         self.document.heading("What stays unexplained");
         let findings = self.run.findings;
-        let mut points = Vec::new();
-        for cause in worst(self.run).filter(|cause| cause.axis != Axis::None) {
-            let words = capitalised(cause.question.words());
-            points.push(match &cause.repair {
-                Some(repair) if repair.fraction.high >= 1.0 => format!(
-                    "{words}: the interval of the repair by {} includes all of the damage, so nothing need be left \
-                     to explain.",
-                    repair.cell
-                ),
-                Some(repair) => format!(
-                    "{words}: {} [{}, {}] of the damage is left under {} (n = {}); no measured cell explains that \
-                     part.",
-                    numbers::percent(1.0 - repair.fraction.point),
-                    numbers::percent(1.0 - repair.fraction.high),
-                    numbers::percent(1.0 - repair.fraction.low),
-                    repair.cell,
-                    repair.fraction.n
-                ),
-                None => format!("{words}: nothing measured repairs it, so its cause is open."),
-            });
-        }
-        points.extend(
-            findings
-                .verdicts
-                .iter()
-                .filter_map(|v| v.why.as_ref().map(|why| format!("{}: {why}.", capitalised(v.question.words())))),
-        );
+        let is_worse = |question: Question| {
+            findings.verdicts.iter().any(|verdict| verdict.question == question && verdict.ruling == Ruling::Worse)
+        };
+        // Where no damage is shown there is nothing to repair; the verdict says itself why it is open.
+        let open = worst(self.run).filter(|cause| cause.axis != Axis::None && is_worse(cause.question));
+        let mut points: Vec<String> = open.map(left_by).collect();
+        points.extend(findings.verdicts.iter().filter_map(|verdict| {
+            // A note that gives the same reason also says what would settle the question.
+            let why =
+                verdict.why.as_ref().filter(|why| !findings.notes.iter().any(|note| note.contains(why.as_str())))?;
+            Some(format!("{}: {why}.", capitalised(verdict.question.words())))
+        }));
         points.extend(findings.notes.iter().cloned());
         for expectation in &findings.expectations {
             points.push(format!(
@@ -279,9 +266,9 @@ impl<'a> Story<'a> {
         let Some(advice) = &self.run.findings.recommendation else {
             return self.document.say("None: no measured cell of the grid can be recommended over the deployed one.");
         };
-        let label = spoken(&advice.label());
+        let label = advice.label();
         let word = if label == self.run.findings.deployed { "Keep" } else { "Deploy" };
-        self.document.say(format!("{word} {label}."));
+        self.document.say(format!("{word} {}.", spoken(&label)));
         self.push(Block::List(advice.because.clone()));
         let grids = self.run.findings.grid.iter();
         let price: Vec<Vec<Entry>> = grids
@@ -302,7 +289,7 @@ impl<'a> Story<'a> {
         let rejected = advice.rejected.iter();
         self.list(
             "Why not the others",
-            rejected.map(|other| format!("{}: {}", other.label(), why(&other.because))).collect(),
+            rejected.map(|other| format!("{}: {}", spoken(&other.label()), why(&other.because))).collect(),
         );
     }
 
@@ -401,6 +388,38 @@ fn deciding(run: &Run<'_>) -> Option<String> {
     repaired.map(|repair| repair.cell.clone())
 }
 
+/// The evidence on a question, each sentence once, though several causes rest on it.
+fn claims(run: &Run<'_>, question: Question) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = Vec::new();
+    let causes = run.findings.causes.iter().filter(|cause| cause.question == question);
+    for sentence in causes.flat_map(|cause| &cause.evidence) {
+        if !claims.iter().any(|claim| claim.text == *sentence) {
+            claims.push(Claim::new(sentence, evidence::sources(run, question, sentence)));
+        }
+    }
+    claims
+}
+
+/// What the repair of a cause leaves of the damage, in a sentence.
+fn left_by(cause: &Cause) -> String {
+    let words = capitalised(cause.question.words());
+    match &cause.repair {
+        Some(repair) if repair.fraction.high >= 1.0 => format!(
+            "{words}: the interval of the repair by {} includes all of the damage, so nothing need be left to explain.",
+            spoken(&repair.cell)
+        ),
+        Some(repair) => format!(
+            "{words}: {} [{}, {}] of the damage is left under {} (n = {}); no measured cell explains that part.",
+            numbers::percent(1.0 - repair.fraction.point),
+            numbers::percent(1.0 - repair.fraction.high),
+            numbers::percent(1.0 - repair.fraction.low),
+            spoken(&repair.cell),
+            repair.fraction.n
+        ),
+        None => format!("{words}: nothing measured repairs it, so its cause is open."),
+    }
+}
+
 /// The first letter large.
 pub(crate) fn capitalised(words: &str) -> String {
     let mut letters = words.chars();
@@ -411,18 +430,19 @@ fn number_or_max(name: &str) -> f64 {
     name.trim_start_matches('x').parse().unwrap_or(f64::MAX)
 }
 
-/// What a shape means.
-fn shape_words(shape: &str) -> String {
+/// What a shape means: recall is followed by the distance to the fact, all else by the position.
+fn shape_words(question: Question, shape: &str) -> String {
+    let place = if question == Question::Retrieval { "distance" } else { "position" };
     match shape {
-        "constant" => "the damage is about the same at every position.".to_owned(),
-        "growing" => "the damage grows with the distance.".to_owned(),
+        "constant" => format!("the damage is about the same at every {place}."),
+        "growing" => format!("the damage grows with the {place}."),
         "cache_only" => "the damage appears only with a cache.".to_owned(),
         "batch_only" => "the damage appears only in a batch.".to_owned(),
         "order_only" => "the damage depends on the order of requests.".to_owned(),
         "latency_only" => "only the time is affected.".to_owned(),
         "unclear" => "the intervals do not say where the damage begins.".to_owned(),
         _ => match shape.strip_prefix("step@") {
-            Some(at) => format!("the damage begins with a step at position {at}."),
+            Some(at) => format!("the damage begins with a step at {place} {at}."),
             None => format!("the shape of the damage is `{shape}`."),
         },
     }

@@ -5,7 +5,7 @@ use super::figures::{Of, anywhere, curve};
 use super::story::capitalised;
 use super::{Run, numbers};
 use crate::findings::{Axis, Cause, GridCell, GridSummary, Question, Ruling, Stability, Verdict};
-use crate::measurement::Quantity;
+use crate::measurement::{Quantity, spoken};
 use crate::units::Tokens;
 
 /// A verdict's question, with the quantity where one question has several.
@@ -31,7 +31,7 @@ pub(super) fn causes_table(causes: &[Cause]) -> Block {
                 } else {
                     format!(" [{}, {}]", numbers::percent(e.low), numbers::percent(e.high))
                 };
-                (repair.cell.clone(), format!("{}{interval}, n = {}", numbers::percent(e.point), e.n))
+                (spoken(&repair.cell), format!("{}{interval}, n = {}", numbers::percent(e.point), e.n))
             },
         );
         if cause.axis == Axis::None {
@@ -48,7 +48,7 @@ pub(super) fn causes_table(causes: &[Cause]) -> Block {
         vec![
             text(capitalised(cause.question.words())),
             text(cause.axis.name()),
-            text(&cause.name),
+            text(spoken(&cause.name)),
             number(numbers::percent(cause.confidence)),
             text(by),
             number(share),
@@ -173,7 +173,7 @@ pub(super) fn useless(run: &Run<'_>) -> Vec<String> {
             .cells
             .iter()
             .filter(|cell| cell.ruling == Ruling::Worse && label(cell) != run.findings.deployed)
-            .map(|cell| format!("{} ({})", label(cell), numbers::change(&grid.unit, cell.change.point)))
+            .map(|cell| format!("{} ({})", spoken(&label(cell)), numbers::change(&grid.unit, cell.change.point)))
             .collect();
         (!cells.is_empty()).then(|| {
             format!(

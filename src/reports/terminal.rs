@@ -51,7 +51,7 @@ pub fn terminal(run: &Run<'_>, color: bool) -> String {
     }
     for cell in failed {
         let reason = cell.reason.as_deref().unwrap_or("no reason given");
-        paragraph(&mut page, "  ", &format!("failed: {}: {reason}", cell.label()));
+        paragraph(&mut page, "  ", &format!("failed: {}: {reason}", spoken(&cell.label())));
     }
     for verdict in &findings.verdicts {
         if let Some(why) = &verdict.why {
@@ -105,11 +105,12 @@ fn causes(page: &mut String, causes: &[Cause]) {
                     let e = &repair.fraction;
                     let (share, low, high) =
                         (numbers::percent(e.point), numbers::percent(e.low), numbers::percent(e.high));
-                    format!("{} repairs {share} [{low}, {high}]", repair.cell)
+                    format!("{} repairs {share} [{low}, {high}]", spoken(&repair.cell))
                 },
             );
             let sure = numbers::percent(cause.confidence);
-            format!("{name}: the {} ({}), confidence {sure}; {repair}.", cause.axis.name(), cause.name)
+            let level = spoken(&cause.name);
+            format!("{name}: the {} ({level}), confidence {sure}; {repair}.", cause.axis.name())
         };
         paragraph(page, "  ", &line);
     }

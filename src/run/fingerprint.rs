@@ -17,7 +17,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Reads and hashes the files of all checkpoints and the texts.
+    /// Reads and hashes the files of all checkpoints, the texts and the observed outputs.
     pub(super) fn of(scenario: &Scenario, device: &str, threads: usize) -> anyhow::Result<Self> {
         let mut checkpoint = hash_files(&scenario.checkpoint)?;
         for dir in scenario.checkpoints.values() {
@@ -29,6 +29,10 @@ impl Identity {
         }
         if let Some(plan) = &scenario.adaptation {
             checkpoint.insert("adaptation's text".to_owned(), hash_file(&plan.text)?);
+        }
+        if let Some(observed) = &scenario.observed {
+            // What they say takes the place of what was meant, so other outputs are another run.
+            checkpoint.insert("observed outputs".to_owned(), hash_file(observed)?);
         }
         Ok(Self {
             scenario: scenario.hash(),
@@ -51,9 +55,37 @@ impl Identity {
     }
 }
 
+/// The hash of the program that is running: what another build found is not its own.
+pub(super) fn program() -> anyhow::Result<String> {
+    hash_file(&std::env::current_exe().context("cannot find the program itself")?)
+}
+
 fn hash_file(path: &Path) -> anyhow::Result<String> {
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(file).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+
+    #[test]
+    fn outputs_that_were_recorded_anew_make_another_run() {
+        let mut scenario = scenario::load(Path::new("scenarios/observed_engine.yaml")).unwrap();
+        let of = |scenario: &Scenario| Identity::of(scenario, "cpu", 1).unwrap().fingerprint();
+        let before = of(&scenario);
+        assert_eq!(before, of(&scenario));
+        // Any file of another content will do.
+        scenario.observed = Some(scenario.documents.clone());
+        assert_ne!(before, of(&scenario));
+    }
+
+    #[test]
+    fn the_program_has_a_hash() {
+        assert_eq!(program().unwrap().len(), 64);
+        assert_eq!(program().unwrap(), program().unwrap());
+    }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::cells::{Bench, measure_all};
-use super::{Progress, fingerprint};
+use super::observed::UNIDENTIFIED;
+use super::{Finished, Found, Progress, Request, fingerprint};
 use crate::baselines::{self, Baseline, CellChanges, GATE, Gate, Resume, RunFolder, Side, StoreError};
 use crate::findings::Question;
 use crate::measurement::{Cell, CellId, Outcome, with_latency};
@@ -43,29 +44,34 @@ pub fn side_of<'a>(
     Side { cells, deployed, text: &provenance.text_hash, machine }
 }
 
-/// The comparison of a run with a baseline; `only` leaves out all other questions, and the cells of the grid.
+/// The comparison of a run's cells, one of them deployed, with a baseline; `only` leaves out all other questions, and the
+/// cells of the grid. What is asked for alone must be decided.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] where the baseline's provenance cannot be read.
 pub fn gate(
     scenario: &Scenario,
     baseline: &Baseline,
-    cells: &[(Cell, Outcome)],
+    (cells, deployed): (&[(Cell, Outcome)], &CellId),
     provenance: &Provenance,
     only: Option<&[Question]>,
 ) -> Result<Gate, StoreError> {
     let (before, old) = (with_latency(baseline.cells.clone()), baseline.provenance()?);
-    let deployed = scenario.deployed_cell().id();
     let (then, now) = (old.machine_words(), provenance.machine_words());
     let mut tests = baselines::compare(
         &baseline.record.name,
         side_of(&before, &baseline.record.deployed, &old, &then),
-        side_of(cells, &deployed, provenance, &now),
+        side_of(cells, deployed, provenance, &now),
         scenario.trained,
         &scenario.tolerance,
     );
     if let Some(questions) = only {
         tests.retain(|test| questions.contains(&test.verdict.question));
+    }
+    let mut changes = if only.is_some() { CellChanges::default() } else { baselines::cell_changes(&before, cells) };
+    if scenario.only.is_some() {
+        // A run of one cell leaves the others out because it was asked to.
+        changes.missing.clear();
     }
     Ok(Gate {
         schema: GATE,
@@ -73,22 +79,43 @@ pub fn gate(
         baseline: baseline.record.name.clone(),
         saved: baseline.record.saved.clone(),
         tests,
-        cells: if only.is_some() { CellChanges::default() } else { baselines::cell_changes(&before, cells) },
+        cells: changes,
         differences: provenance.differences(&old),
-        decide: scenario.decide.clone(),
+        decide: only.map_or_else(|| scenario.decide.clone(), <[Question]>::to_vec),
     })
 }
 
-/// As [`gate`]; what looks worse is measured again, in reversed order, into `again/` below the run's folder.
+impl Finished {
+    /// The comparison of a finished run with a baseline, from files alone: nothing is measured again.
+    ///
+    /// # Errors
+    /// Where the run has no deployed cell, or the baseline's provenance cannot be read.
+    pub fn compared(&self, scenario: &Scenario, baseline: &Baseline) -> anyhow::Result<Gate> {
+        // Not the scenario's: an engine that was observed may run something else than what was meant.
+        let deployed = self.deployed()?;
+        let mut gate = gate(scenario, baseline, (&self.cells, &deployed), &self.provenance, None)?;
+        if let Some(why) = self.findings.notes.iter().find(|note| note.starts_with(UNIDENTIFIED)) {
+            gate.leave_incomparable(why);
+        }
+        Ok(gate)
+    }
+}
+
+/// As [`gate`]; what looks worse is measured again, in reversed order, into `again/` below the run's folder. An engine of
+/// which nobody knows what it runs is compared in nothing.
 pub(super) fn judge(
     bench: &Bench<'_>,
     dir: &Path,
     baseline: &Baseline,
     (first, provenance): (&[(Cell, Outcome)], &Provenance),
-    only: Option<&[Question]>,
+    request: &Request,
 ) -> anyhow::Result<Gate> {
     let scenario = bench.scenario;
-    let mut gate = gate(scenario, baseline, first, provenance, only)?;
+    let deployed = scenario.deployed_cell().id();
+    let mut gate = gate(scenario, baseline, (first, &deployed), provenance, request.questions.as_deref())?;
+    if let Some(why) = request.found.as_ref().and_then(Found::unidentified) {
+        gate.leave_incomparable(&why);
+    }
     let suspects = gate.suspects();
     if suspects.is_empty() {
         return Ok(gate);
@@ -104,8 +131,8 @@ pub(super) fn judge(
     progress.finish();
     folder.finish(&cells)?;
     let cells = with_latency(cells);
-    let second = self::gate(&narrowed, baseline, &cells, provenance, Some(&suspects))?;
-    let (deployed, machine) = (scenario.deployed_cell().id(), provenance.machine_words());
+    let second = self::gate(&narrowed, baseline, (&cells, &deployed), provenance, Some(&suspects))?;
+    let machine = provenance.machine_words();
     let side = |cells| side_of(cells, &deployed, provenance, &machine);
     gate.confirm(&second.tests, |question| {
         baselines::null_control(side(first), side(&cells), scenario.trained, &scenario.tolerance, question)

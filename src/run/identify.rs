@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::baselines;
+use crate::checkpoint::Architecture;
 use crate::identify::{self, Candidate, Identification, Oracle, Question};
-use crate::observed::{self, Precision};
+use crate::observed::{self, Observation, Precision};
 use crate::reports;
 use crate::units::Seconds;
 
@@ -31,10 +32,11 @@ pub struct Inquiry {
 /// Observed outputs that cannot be used, a failing replay, a folder that cannot be written.
 pub fn identify(
     inquiry: &Inquiry,
-    vocabulary: usize,
+    architecture: &Architecture,
     examine: impl FnOnce(Option<Precision>) -> anyhow::Result<Box<dyn Oracle>>,
 ) -> anyhow::Result<(Identification, PathBuf)> {
-    let observations = observed::read(&inquiry.observed, vocabulary)?;
+    let observations = observed::read(&inquiry.observed, architecture.vocabulary)?;
+    within_window(architecture, &observations)?;
     let mut oracle = examine(identify::precision(&observations))?;
     let question = Question { observations: &observations, declared: inquiry.declared.clone(), budget: inquiry.budget };
     let found = identify::identify(oracle.as_mut(), &question)?;
@@ -46,4 +48,17 @@ pub fn identify(
         baselines::write_page(&dir, &page.path, &page.bytes)?;
     }
     Ok((found, dir))
+}
+
+/// Refuses requests beyond a checkpoint's own window: hypotheses are replayed with every key in sight, and an engine that keeps
+/// the window would be called wrong.
+fn within_window(architecture: &Architecture, observations: &[Observation]) -> anyhow::Result<()> {
+    let Some(window) = architecture.window else { return Ok(()) };
+    let longest = observations.iter().map(|observation| observation.tokens.len()).max().unwrap_or_default();
+    ensure!(
+        longest <= window,
+        "the checkpoint has a sliding window of {window} tokens and a request has {longest}: what an engine does beyond its \
+         window is not identified\nhint: record requests of at most {window} tokens"
+    );
+    Ok(())
 }

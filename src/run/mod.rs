@@ -31,7 +31,7 @@ use crate::ablation::{self, Evidence};
 use crate::baselines::{self, Gate, Resume, RunFolder};
 use crate::checkpoint::Config;
 use crate::findings::{Findings, Question};
-use crate::measurement::{Cell, Outcome, with_latency};
+use crate::measurement::{Cell, CellId, Outcome, with_latency};
 use crate::memo::{self, Dossier, Memo};
 use crate::probes::latency::Order;
 use crate::provenance::Provenance;
@@ -108,6 +108,29 @@ impl Finished {
             provenance: &self.provenance,
         }
     }
+
+    /// The cell that was deployed: what was meant, or what the engine was found to run.
+    ///
+    /// # Errors
+    /// Where no cell of the run has the label that the findings give.
+    pub fn deployed(&self) -> anyhow::Result<CellId> {
+        let label = &self.findings.deployed;
+        let cell = self.cells.iter().map(|(cell, _)| cell).find(|cell| cell.label() == *label);
+        let absent = || {
+            let folder = self.folder.display();
+            format!("the run in {folder} has no cell of its deployed `{label}`\n  hint: run `gyro diagnose` again")
+        };
+        Ok(cell.with_context(absent)?.id())
+    }
+
+    /// The process's exit code: what the findings say, and where they are content what the comparison with a baseline says.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.findings.exit_code() {
+            0 => self.gate.as_ref().map_or(0, Gate::exit_code),
+            code => code,
+        }
+    }
 }
 
 /// Runs a scenario from its file to its pages; cells that are already on disk are not run again.
@@ -164,9 +187,8 @@ pub fn diagnose<E: Engine>(
     if let Some(found) = &request.found {
         found.tell(&mut findings, &meant, &cells);
     }
-    let gate = baseline
-        .map(|baseline| gate::judge(&bench, &dir, &baseline, (&shared, &provenance), request.questions.as_deref()))
-        .transpose()?;
+    let gate =
+        baseline.map(|baseline| gate::judge(&bench, &dir, &baseline, (&shared, &provenance), request)).transpose()?;
     findings.verdicts.extend(gate.iter().flat_map(Gate::verdicts));
     findings.notes.extend(gate.iter().flat_map(Gate::notes));
     let finished = Finished { folder: dir, findings, cells: shared, provenance, page: "report", gate };

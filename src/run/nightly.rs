@@ -3,10 +3,11 @@
 //! `out/night.json` says which night is in progress, `out/<night>/<scenario>/` holds its runs, `out/history/` every night's
 //! numbers. A killed night goes on: runs resume by themselves, finished ones are not run again, a history holds each once.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Against, side_of};
@@ -45,6 +46,15 @@ struct State {
     device: String,
     threads: usize,
     scenarios: Vec<PathBuf>,
+    /// The hash of the program; another one goes on with nothing that this one found.
+    #[serde(default)]
+    program: String,
+    /// The baselines' name.
+    #[serde(default)]
+    baseline: String,
+    /// The folder of the baselines.
+    #[serde(default)]
+    baselines: PathBuf,
     finished: bool,
 }
 
@@ -61,13 +71,14 @@ const ERROR: &str = "error.txt";
 /// `identify` says what the engine of a scenario runs where its outputs are at hand.
 ///
 /// # Errors
-/// [`baselines::StoreError::Locked`] where another night is in progress in `out`; whatever keeps files from being written.
-/// A scenario that fails is part of the summary.
+/// [`baselines::StoreError::Locked`] where another night is in progress in `out`; two scenarios of one name; whatever keeps
+/// files from being written. A scenario that fails is part of the summary.
 pub fn nightly<E: Engine>(
     request: &NightRequest,
     load: impl Fn(&Scenario) -> anyhow::Result<E>,
     identify: impl Fn(&Path) -> anyhow::Result<Option<Found>>,
 ) -> anyhow::Result<Night> {
+    refuse_namesakes(&request.scenarios)?;
     std::fs::create_dir_all(&request.out).with_context(|| format!("cannot make {}", request.out.display()))?;
     let _lock = Lock::take(&request.out.join(".lock"), &request.out)?;
     let mut state = begin(request)?;
@@ -75,11 +86,12 @@ pub fn nightly<E: Engine>(
         let name = name_of(path);
         let dir = request.out.join(&state.night).join(&name);
         eprintln!("{name}:");
-        match identify(path).and_then(|found| one(request, path, &dir, found, &load)) {
-            Ok(finished) => {
+        let ran = identify(path).and_then(|found| one(request, path, &dir, found, &load));
+        match ran.and_then(|finished| entries(&state, &name, &finished)) {
+            Ok(entries) => {
                 let _ = std::fs::remove_file(dir.join(ERROR));
-                let entries = entries(&state, &name, &finished)?;
-                baselines::append(&request.out.join("history"), &state.night, &name, &entries)?;
+                let line = line_of(&state, &name);
+                baselines::append(&request.out.join("history"), &state.night, &line, &entries)?;
             }
             Err(error) => {
                 eprintln!("error: {error:#}");
@@ -167,6 +179,9 @@ fn begin(request: &NightRequest) -> anyhow::Result<State> {
         device: request.device.clone(),
         threads: request.threads,
         scenarios: request.scenarios.clone(),
+        program: fingerprint::program()?,
+        baseline: request.baseline.name.clone(),
+        baselines: request.baseline.root.clone(),
         finished: false,
     };
     if let Some(old) = read_state(&request.out)?.filter(|old| !old.finished) {
@@ -175,6 +190,7 @@ fn begin(request: &NightRequest) -> anyhow::Result<State> {
             eprintln!("going on with the night of {}", old.started);
             return Ok(old);
         }
+        eprintln!("the night of {} was begun by another program, or with other options: a new one begins", old.started);
     }
     write_state(&request.out, &fresh)?;
     Ok(fresh)
@@ -208,6 +224,28 @@ fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Scenarios of one name would write into one folder and into one line of the history.
+fn refuse_namesakes(scenarios: &[PathBuf]) -> anyhow::Result<()> {
+    let mut seen: BTreeMap<String, &PathBuf> = BTreeMap::new();
+    for path in scenarios {
+        let name = name_of(path);
+        if let Some(other) = seen.insert(name.clone(), path) {
+            bail!(
+                "two scenarios of the night are named `{name}`: {} and {}\n  hint: rename one of them, or give it a night of its \
+                 own with --out",
+                other.display(),
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What a scenario is called in the history: the quick form measures less, so its numbers are a line of their own.
+fn line_of(state: &State, name: &str) -> String {
+    if state.quick { format!("{name}.quick") } else { name.to_owned() }
+}
+
 /// What the history keeps of a run.
 fn entries(state: &State, name: &str, finished: &Finished) -> anyhow::Result<Vec<Entry>> {
     let rows_path = finished.folder.join("measurements.parquet");
@@ -215,15 +253,14 @@ fn entries(state: &State, name: &str, finished: &Finished) -> anyhow::Result<Vec
     let rows = blake3::hash(&bytes).to_hex().to_string();
     let provenance = &finished.provenance;
     let machine = provenance.machine_words();
-    let deployed = finished.cells.iter().map(|(cell, _)| cell).find(|cell| cell.label() == finished.findings.deployed);
-    let Some(deployed) = deployed.map(crate::measurement::Cell::id) else { return Ok(Vec::new()) };
+    let deployed = finished.deployed()?;
     let side = side_of(&finished.cells, &deployed, provenance, &machine);
     let tests = finished.gate.as_ref().map_or(&[][..], |gate| &gate.tests);
     Ok(baselines::tracked(side, provenance.trained)
         .into_iter()
         .map(|tracked| Entry {
             night: state.night.clone(),
-            scenario: name.to_owned(),
+            scenario: line_of(state, name),
             commit: provenance.commit.clone(),
             machine: provenance.machine_fingerprint(),
             run: format!("{}/{name}", state.night),

@@ -9,9 +9,11 @@ use crate::findings::Findings;
 use crate::identify::{Candidate, Identification, Oracle, Verdict};
 use crate::measurement::{Cell, Outcome, with_latency};
 use crate::observed::Precision;
-use crate::positions::AnyMethod;
 use crate::scenario::{self, Scenario};
 use crate::units::Stretch;
+
+/// How it is said, of a test and of a run, that nobody knows what the engine runs.
+pub(super) const UNIDENTIFIED: &str = "what the engine runs is not identified: ";
 
 /// What an engine was found to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,17 +38,17 @@ pub fn identified(
     let Some(observed) = scenario.observed.clone() else { return Ok(None) };
     let (method, factor) = scenario.deployed.clone();
     let declared = Candidate { method, factor, faults: scenario.conditions.clone() };
-    let vocabulary = Config::read(&scenario.checkpoint)?.architecture.vocabulary;
+    let architecture = Config::read(&scenario.checkpoint)?.architecture;
     let inquiry = Inquiry { observed, declared, budget: None, out: None };
-    let (found, _) = identify(&inquiry, vocabulary, |precision| examine(&scenario.checkpoint, precision))?;
+    let (found, _) = identify(&inquiry, &architecture, |precision| examine(&scenario.checkpoint, precision))?;
     Ok(Some(Found { running: running(&found), sentence: found.sentence }))
 }
 
 /// The configuration that agrees.
 fn running(found: &Identification) -> Option<Candidate> {
     let matched = found.matched.as_ref().filter(|_| found.verdict != Verdict::Unknown)?;
-    let method = AnyMethod::named(&matched.method)?;
-    Some(Candidate { method, factor: Stretch(matched.factor), faults: matched.conditions.clone() })
+    let (method, factor) = (matched.runs.clone(), Stretch(matched.factor));
+    Some(Candidate { method, factor, faults: matched.conditions.clone() })
 }
 
 impl Found {
@@ -54,15 +56,20 @@ impl Found {
     #[must_use]
     pub fn applied(&self, scenario: Scenario) -> Scenario {
         let Some(Candidate { method, factor, faults }) = self.running.clone() else { return scenario };
-        // A method of the same name keeps the parameters that were meant.
-        let (meant, meant_factor) = scenario.deployed.clone();
-        let same = method.name() == meant.name() && factor == meant_factor;
-        scenario.running(if same { meant } else { method }, factor, faults)
+        scenario.running(method, factor, faults)
+    }
+
+    /// Why the engine compares with no baseline; nothing where it is known what it runs.
+    pub(super) fn unidentified(&self) -> Option<String> {
+        self.running.is_none().then(|| format!("{UNIDENTIFIED}{}", self.sentence))
     }
 
     /// Says what runs, and after what that costs what the meant configuration would cost.
     pub fn tell(&self, findings: &mut Findings, meant: &Scenario, cells: &[(Cell, Outcome)]) {
         findings.answer = format!("{} {}", self.sentence, findings.answer);
+        if self.running.is_none() {
+            findings.notes.push(format!("{UNIDENTIFIED}every number here is of what was meant, {}", findings.deployed));
+        }
         let shared = with_latency(cells.to_vec());
         let as_meant = ablation::diagnose(&Evidence { scenario: meant, cells: &shared });
         if as_meant.deployed == findings.deployed {

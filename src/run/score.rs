@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::examine::{Deployment, Opaque, Timing, Workshop};
+use super::fingerprint;
 use crate::ablation::condition::{Candidate, Signature, Suspicion, signature, slow};
 use crate::baselines::write_page;
 use crate::checkpoint::{Config, hash_files};
@@ -380,8 +381,7 @@ fn slowness(
 /// The hash of all that decides a row, the program itself first: what another build has reasoned is reasoned again.
 fn identity(request: &Request, catalogue: &[Candidate]) -> anyhow::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let program = std::env::current_exe().context("cannot find the program itself")?;
-    hasher.update_reader(fs::File::open(&program).with_context(|| format!("cannot read {}", program.display()))?)?;
+    hasher.update(fingerprint::program()?.as_bytes());
     hasher.update(format!("{} {} threads", request.device, request.threads).as_bytes());
     for candidate in catalogue {
         hasher.update(candidate.name.as_bytes()).update(candidate.fault.label().as_bytes());

@@ -491,6 +491,67 @@ fn equal_arms_are_within_noise() {
     assert_eq!(ruling(&latency(0.8, 1.0, ("linear", 4.0)), Question::Latency), Ruling::Better);
 }
 
+/// The unscaled model is what times are compared with; the ratio of its two arms is no ratio of its own.
+#[test]
+fn the_unscaled_model_is_not_judged_by_its_time() {
+    let mut scenario = scenario("linear", 4.0);
+    scenario.probes.push(ProbeName::Latency);
+    let mut run = run(textbook, 8, 15);
+    timed(&mut run, 1.0, 1.0, 15);
+    let best = found(&scenario, &run).recommendation.unwrap();
+    let times = |method: &str| {
+        let other = best.rejected.iter().find(|other| other.method == method).unwrap();
+        other.because.iter().any(|reason| reason.starts_with("latency: "))
+    };
+    assert!(times("linear") && !times("none"), "{:#?}", best.rejected);
+    assert!(best.because.iter().any(|reason| reason == "latency: it was not timed"), "{:#?}", best.because);
+}
+
+#[test]
+fn a_slowdown_says_which_cells_were_timed() {
+    let findings = latency(1.10, 1.0, ("linear", 4.0));
+    let cause = first(&findings, Question::Latency);
+    assert!(cause.evidence.iter().any(|line| line.contains("`sizes.latency_candidates`")), "{cause:#?}");
+    assert!(findings.answer.contains("the grid is not timed as a whole"), "{}", findings.answer);
+}
+
+/// The numbers of a loss by position are the long-range probe's, and say so; a place is named only where damage begins.
+#[test]
+fn the_shape_says_where_its_numbers_come_from() {
+    let nature = |name: &str, factor: f64| match (name, factor) {
+        ("linear", 4.0) => Nature { recall: [0.5, 0.5, 0.5, 0.3, 0.3, 0.3], ..textbook(name, factor) },
+        _ => textbook(name, factor),
+    };
+    for (deployed, factor) in [("linear", 4.0), ("ntk", 2.0)] {
+        for cause in found(&scenario(deployed, factor), &run(nature, 8, 16)).causes {
+            let begins = |line: &String| line.contains("it steps up at") || line.contains("it begins to grow at");
+            let place = cause.evidence.iter().any(begins);
+            let step = cause.shape.starts_with("step@");
+            assert!(place || !step, "{cause:#?}");
+            assert!(!place || step || cause.shape == "growing", "{cause:#?}");
+            let ends = |line: &&String| line.contains(" at positions ") || line.contains(" at distances ");
+            let told = cause.evidence.iter().find(ends);
+            let along = told.is_some_and(|line| line.starts_with("along the document the damage is "));
+            let by_position = told.is_some() && cause.question != Question::Retrieval;
+            assert_eq!(along, by_position, "{cause:#?}");
+        }
+    }
+}
+
+#[test]
+fn no_level_of_recall_leaves_what_is_possible() {
+    // Two documents have intervals that would reach far beyond all and nothing.
+    let findings = found(&scenario("linear", 4.0), &run(textbook, 2, 17));
+    let verdict = findings.verdict(Question::Retrieval).unwrap();
+    let grid = findings.grid.iter().find(|grid| grid.question == Question::Retrieval).unwrap();
+    let levels = findings.stability.iter().flat_map(|row| [row.recall_inside, row.recall_beyond]);
+    let levels = levels.chain([verdict.reference, verdict.deployed]).flatten();
+    let levels: Vec<_> = levels.chain(grid.cells.iter().map(|cell| cell.value)).collect();
+    assert!(levels.len() > 20, "{levels:#?}");
+    assert!(levels.iter().all(|level| level.low >= 0.0 && level.high <= 1.0), "{levels:#?}");
+    assert!(levels.iter().any(|level| level.high >= 1.0), "some were cut: {levels:#?}");
+}
+
 /// A cell is held against its own level inside the trained length, whatever that level is.
 #[test]
 fn a_cell_breaks_where_it_leaves_its_own_level() {

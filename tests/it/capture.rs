@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use gyro::capture::{CaptureError, Dialect, Endpoint, Manner, Sent, Server, plan};
 use gyro::observed::{Observation, Phase};
@@ -70,9 +72,9 @@ fn serve(dialect: Option<Dialect>, path: &str, body: &Value) -> (u16, Value) {
     }
 }
 
-/// Reads a request, and writes what is answered to its path and body.
-fn answer_to(mut stream: TcpStream, answer: impl Fn(&str, &Value) -> (u16, Value)) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// Path and body of a request.
+fn request(stream: &TcpStream) -> (String, Value) {
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     reader.read_line(&mut head).unwrap();
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -89,7 +91,12 @@ fn answer_to(mut stream: TcpStream, answer: impl Fn(&str, &Value) -> (u16, Value
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    (path, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// Reads a request, and writes what is answered to its path and body.
+fn answer_to(mut stream: TcpStream, answer: impl Fn(&str, &Value) -> (u16, Value)) {
+    let (path, body) = request(&stream);
     let (status, answer) = answer(&path, &body);
     let text = answer.to_string();
     // Some servers answer in chunks: two of them here.
@@ -107,21 +114,49 @@ fn handle(mut stream: TcpStream, dialect: Option<Dialect>, failures: &AtomicUsiz
     answer_to(stream, |path, body| serve(dialect, path, body));
 }
 
-/// A server that fails so many times first; its address.
-fn start(dialect: Option<Dialect>, failures: usize) -> Endpoint {
+/// A server that does this with each connection, told which one it is; its address.
+fn listening(serve: impl Fn(usize, TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let failures = Arc::new(AtomicUsize::new(failures));
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            handle(stream, dialect, &failures);
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            serve(number, stream);
         }
     });
-    Endpoint::parse(&format!("http://127.0.0.1:{port}/v1")).unwrap()
+    format!("http://127.0.0.1:{port}/v1")
 }
+
+/// A server that fails so many times first.
+fn start(dialect: Option<Dialect>, failures: usize) -> Endpoint {
+    let failures = AtomicUsize::new(failures);
+    Endpoint::parse(&listening(move |_, stream| handle(stream, dialect, &failures))).unwrap()
+}
+
+/// A server of vLLM's dialect and of one model, whose words for some requests, by their number, are given: none at all is a
+/// dropped connection.
+fn scripted(words: impl Fn(usize) -> Option<&'static str> + Send + 'static) -> String {
+    listening(move |number, mut stream| match words(number) {
+        Some(words) => {
+            request(&stream);
+            let _ = stream.write_all(words.as_bytes());
+        }
+        None => answer_to(stream, |path, body| match body["model"].as_str() {
+            Some(model) if model != "ours" => (404, json!({ "error": "no such model" })),
+            _ => serve(Some(Dialect::Vllm), path, body),
+        }),
+    })
+}
+
+const BUSY: &str = "HTTP/1.1 429 X\r\nContent-Length: 4\r\n\r\nbusy";
+const LOADING: &str = "HTTP/1.1 503 X\r\nContent-Length: 13\r\n\r\nLoading model";
+const BROKEN: &str = "HTTP/1.1 500 X\r\nContent-Length: 13\r\n\r\nout of memory";
 
 fn manner(retries: usize) -> Manner {
     Manner { model: None, timeout: Seconds(5.0), retries, rate: None, dtype: Some("float32".to_owned()) }
+}
+
+fn named(retries: usize) -> Manner {
+    Manner { model: Some("ours".to_owned()), ..manner(retries) }
 }
 
 fn record(dialect: Dialect, sent: &[Sent]) -> (Vec<Observation>, Vec<String>) {
@@ -129,7 +164,8 @@ fn record(dialect: Dialect, sent: &[Sent]) -> (Vec<Observation>, Vec<String>) {
     let mut server = Server::meet(&endpoint, &manner, &[1, 2, 3]).unwrap();
     assert_eq!(server.dialect(), dialect);
     let mut notes = Vec::new();
-    let recorded = server.record(sent, |note| notes.push(note.to_owned())).unwrap();
+    let mut recorded = Vec::new();
+    server.record(sent, &mut recorded, |note| notes.push(note.to_owned())).unwrap();
     (recorded, notes)
 }
 
@@ -166,7 +202,8 @@ fn a_recorded_llama_cpp_server_is_understood() {
     let manner = manner(0);
     let mut server = Server::meet(&endpoint, &manner, &SHORT[..3]).unwrap();
     assert_eq!(server.dialect(), Dialect::LlamaCpp);
-    let found = server.record(&[sent, long], |note| panic!("{note}")).unwrap();
+    let mut found = Vec::new();
+    server.record(&[sent, long], &mut found, |note| panic!("{note}")).unwrap();
     assert_eq!((found[0].phase, found[1].phase), (Some(Phase::Prefill), Some(Phase::Decode)));
     assert!(found.iter().all(|row| row.logprobs[0].is_none() && row.logprobs[1..].iter().all(Option::is_some)));
     // Both begin with the same tokens; read anew or decoded, they are as likely.
@@ -180,19 +217,15 @@ const LONG: [u32; 20] = [5, 6, 127, 900, 11, 97, 2, 300, 77, 401, 402, 403, 404,
 
 /// A server that gives the recorded answer to each recorded request, and 500 to any other.
 fn replaying(exchanges: Vec<Value>) -> Endpoint {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            answer_to(stream, |path, body| {
-                let same = |exchange: &&Value| exchange["path"] == json!(path) && exchange["body"] == *body;
-                let found = exchanges.iter().find(same);
-                let unknown = || (500, json!({ "error": format!("not recorded: {path} {body}") }));
-                found.map_or_else(unknown, |found| (found["status"].as_u64().unwrap() as u16, found["answer"].clone()))
-            });
-        }
+    let address = listening(move |_, stream| {
+        answer_to(stream, |path, body| {
+            let same = |exchange: &&Value| exchange["path"] == json!(path) && exchange["body"] == *body;
+            let found = exchanges.iter().find(same);
+            let unknown = || (500, json!({ "error": format!("not recorded: {path} {body}") }));
+            found.map_or_else(unknown, |found| (found["status"].as_u64().unwrap() as u16, found["answer"].clone()))
+        });
     });
-    Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap()
+    Endpoint::parse(&address).unwrap()
 }
 
 #[test]
@@ -208,14 +241,129 @@ fn what_is_too_long_for_the_server_is_left_out_and_told() {
 #[test]
 fn a_busy_server_is_asked_again_and_a_silent_one_is_given_up() {
     let endpoint = start(Some(Dialect::Vllm), 1);
-    let (patient, hasty) = (manner(2), manner(0));
-    // The list of models is not asked again.
-    let named = Manner { model: Some("ours".to_owned()), ..patient };
-    assert!(Server::meet(&endpoint, &named, &[1, 2]).is_ok());
+    let (patient, hasty) = (named(2), named(0));
+    assert!(Server::meet(&endpoint, &patient, &[1, 2]).is_ok());
     let endpoint = start(Some(Dialect::Vllm), 9);
-    let named = Manner { model: Some("ours".to_owned()), ..hasty };
-    let error = Server::meet(&endpoint, &named, &[1, 2]).err().unwrap();
-    assert!(error.to_string().contains("429"), "{error}");
+    let error = Server::meet(&endpoint, &hasty, &[1, 2]).err().unwrap();
+    assert!(matches!(error, CaptureError::Busy { status: 429, .. }), "{error}");
+}
+
+#[test]
+fn the_list_of_models_is_asked_again_after_what_may_pass() {
+    for words in ["", BUSY, LOADING, BROKEN] {
+        let endpoint = Endpoint::parse(&scripted(move |number| (number == 0).then_some(words))).unwrap();
+        let manner = manner(1);
+        // The server takes requests for its own model only.
+        assert!(Server::meet(&endpoint, &manner, &[1, 2, 3]).is_ok(), "{words}");
+    }
+    // What does not pass is told as it is, not as a server without log-probabilities.
+    for (words, told) in [("", "no answer from"), (BUSY, "429"), (LOADING, "Loading model"), (BROKEN, "500")] {
+        let endpoint = Endpoint::parse(&scripted(move |_| Some(words))).unwrap();
+        let error = Server::meet(&endpoint, &manner(0), &[1, 2, 3]).err().unwrap();
+        assert!(error.to_string().contains(told) && !error.to_string().contains("prompt_logprobs"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_lists_no_models_is_asked_for_its_default() {
+    let address = listening(|_, stream| {
+        answer_to(stream, |path, body| match path {
+            "/v1/models" => (404, json!({ "error": "no such path" })),
+            _ if body["model"] == json!("default") => serve(Some(Dialect::Vllm), path, body),
+            _ => (400, json!({ "error": "no such model" })),
+        });
+    });
+    let (endpoint, manner) = (Endpoint::parse(&address).unwrap(), manner(0));
+    assert_eq!(Server::meet(&endpoint, &manner, &[1, 2, 3]).unwrap().dialect(), Dialect::Vllm);
+}
+
+#[test]
+fn a_server_that_stays_busy_ends_the_capture_and_what_came_before_is_kept() {
+    let sent: Vec<Sent> = (1..=4).map(|token| Sent { prompts: vec![vec![token, 2, 3]] }).collect();
+    for (words, told) in [("", "no answer from"), (BUSY, "429"), (LOADING, "503"), (BROKEN, "500")] {
+        // The list of models, the first question, and two prompts are answered.
+        let endpoint = Endpoint::parse(&scripted(move |number| (number >= 4).then_some(words))).unwrap();
+        let manner = manner(1);
+        let mut server = Server::meet(&endpoint, &manner, &[1, 2, 3]).unwrap();
+        let mut recorded = Vec::new();
+        let error = server.record(&sent, &mut recorded, |note| panic!("{note}")).unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(recorded.iter().map(|row| row.tokens[0]).collect::<Vec<_>>(), [1, 2]);
+    }
+}
+
+#[test]
+fn a_server_is_left_alone_as_long_as_it_asks() {
+    let words = "HTTP/1.1 429 X\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nbusy";
+    let endpoint = Endpoint::parse(&scripted(move |number| (number == 0).then_some(words))).unwrap();
+    let begin = Instant::now();
+    assert!(Server::meet(&endpoint, &manner(1), &[1, 2, 3]).is_ok());
+    assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn an_answer_that_never_ends_is_given_up_though_it_goes_on_coming() {
+    let address = listening(|_, mut stream| {
+        request(&stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n");
+        // Twenty seconds in all, unless the other side has hung up.
+        for _ in 0..400 {
+            thread::sleep(Duration::from_millis(50));
+            if stream.write_all(b" ").is_err() {
+                break;
+            }
+        }
+    });
+    let endpoint = Endpoint::parse(&address).unwrap();
+    let hasty = Manner { timeout: Seconds(0.5), ..manner(0) };
+    let begin = Instant::now();
+    let error = Server::meet(&endpoint, &hasty, &[1, 2, 3]).err().unwrap();
+    assert!(error.to_string().contains("none in 500ms"), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn settings_that_are_no_usable_numbers_are_refused_before_anybody_is_asked() {
+    let nobody = Endpoint::parse("http://127.0.0.1:9").unwrap();
+    let told = |manner: Manner| Server::meet(&nobody, &manner, &[1, 2, 3]).err().unwrap().to_string();
+    for timeout in [f64::NAN, 0.0, -1.0, 1e-20, f64::NEG_INFINITY] {
+        let text = told(Manner { timeout: Seconds(timeout), ..manner(0) });
+        assert!(text.contains("cannot use --timeout") && text.contains("hint:"), "{timeout}: {text}");
+    }
+    for rate in [f64::NAN, 0.0, -1.0, 1e-20] {
+        let text = told(Manner { rate: Some(rate), ..manner(0) });
+        assert!(text.contains("cannot use --rate") && text.contains("hint:"), "{rate}: {text}");
+    }
+    // These two can be used, so it is the server that is missing.
+    for (timeout, rate) in [(f64::INFINITY, 1e300), (1e300, f64::INFINITY)] {
+        let text = told(Manner { timeout: Seconds(timeout), rate: Some(rate), ..manner(0) });
+        assert!(text.contains("no answer from"), "{timeout} {rate}: {text}");
+    }
+}
+
+#[test]
+fn the_program_keeps_what_came_before_a_server_was_gone_and_ends_with_2() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("capture-{}.jsonl", std::process::id()));
+    let capture = |address: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gyro"));
+        command.args(["capture", "--endpoint", address, "--retries", "0", "--longest", "8"]).args(more);
+        command.arg("--checkpoint").arg(root.join("tests/fixtures/llama/default_tied_f32"));
+        let output = command.arg("--out").arg(&out).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, errors) = capture(&scripted(|number| (number >= 5).then_some(LOADING)), &[]);
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("3 of 42 prompts are recorded") && errors.contains("Loading model"), "{errors}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), 3);
+    std::fs::remove_file(&out).unwrap();
+
+    for (option, value) in [("--timeout", "nan"), ("--rate", "1e-20")] {
+        let (code, errors) = capture("http://127.0.0.1:9", &[option, value]);
+        assert_eq!(code, Some(2), "{errors}");
+        assert!(errors.contains(&format!("cannot use {option}")), "{errors}");
+    }
+    assert!(!out.exists());
 }
 
 #[test]

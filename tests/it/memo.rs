@@ -345,11 +345,99 @@ fn the_chain_marks_what_the_rows_say() {
             memo.chain.iter().find(|link| link.mechanism.starts_with("alibi") && link.mechanism.contains("penalty"));
         link.unwrap().mark
     };
-    let unscaled = |memo: &Memo| memo.chain.iter().find(|link| link.mechanism.starts_with("none:")).unwrap().mark;
+    let unscaled = |memo: &Memo| memo.chain.iter().find(|link| link.mechanism.starts_with("unscaled:")).unwrap().mark;
     let held = plant(0.3);
     // Its level inside is 0 above the text's, so 0.3 beyond is a rise.
     assert_eq!((of(&held), unscaled(&held)), (Mark::Contradicted, Mark::Confirmed));
     assert_eq!(of(&plant(0.0)), Mark::Confirmed);
+}
+
+#[test]
+fn the_arithmetic_is_that_of_the_cell_whose_numbers_stand_beside_it() {
+    let scenario = scenario("strategy_selection");
+    let alibi = |factor: f64| {
+        let cells = planted(&scenario, |cell| match cell.method.name() {
+            "alibi" if (cell.factor.0 - factor).abs() < 1e-9 => Planted { short: 0.3, long: 0.1, recall: 0.5 },
+            "alibi" => Planted { short: 0.9, long: 0.9, recall: 0.1 },
+            _ => by_name(&table(), cell),
+        });
+        let memo = written(&scenario, &cells).0.unwrap();
+        let contrast =
+            memo.contrasts.iter().find(|contrast| contrast.cell.as_deref().is_some_and(|c| c.starts_with("alibi")));
+        let recency = memo.chain.iter().find(|link| link.mechanism.starts_with("ALiBi:")).unwrap();
+        (contrast.unwrap().cell.clone().unwrap(), recency.mechanism.clone(), memo.comparison.clone())
+    };
+    // Four heads, slopes 1/4, 1/16, 1/64 and 1/256, all divided by the factor: only 8 / 256 reaches over 2,048 tokens, none
+    // over 8,192.
+    let (one, eight) = (alibi(1.0), alibi(8.0));
+    assert_eq!((one.0.as_str(), eight.0.as_str()), ("alibi", "alibi x8"));
+    assert!(one.1.contains("0 of 4 heads") && eight.1.contains("0 of 4 heads"), "{} {}", one.1, eight.1);
+    assert_ne!(one.2, eight.2, "what each head still sees depends on the factor");
+}
+
+#[test]
+fn what_follows_the_length_is_another_approach_than_what_it_meets_at_the_target() {
+    let scenario = scenario("strategy_selection");
+    let memo = written(&scenario, &planted(&scenario, |cell| by_name(&table(), cell))).0.unwrap();
+    // `dynamic` has NTK's frequencies at 8,192 tokens and the trained ones up to 2,048; the base set by hand has them always.
+    let same = |name: &str| memo.candidates.iter().find(|c| c.cell.method.name() == name).unwrap().same_as.clone();
+    assert_eq!(same("dynamic"), None);
+    assert_eq!(same("rope").as_deref(), Some("ntk x4"));
+}
+
+#[test]
+fn a_cell_that_fails_nothing_and_passes_nothing_is_not_said_to_meet_the_constraints() {
+    let scenario = scenario("strategy_selection");
+    // Retrieval is spread about its tolerance, so that no interval decides.
+    let mut cells = planted(&scenario, |cell| by_name(&BTreeMap::new(), cell));
+    for (cell, outcome) in &mut cells {
+        let Outcome::Measured(rows) = outcome else { continue };
+        if cell.arm != Arm::Grid || cell.method.name() != "yarn" || cell.factor.0 < 4.0 {
+            continue;
+        }
+        for row in rows.iter_mut() {
+            let spread = if row.reading.document % 2 == 0 { 0.3 } else { -0.3 };
+            row.reading.value = match row.reading.quantity {
+                Quantity::Recall => 0.8 + spread,
+                _ => hardness(row.reading.document),
+            };
+        }
+    }
+    let memo = written(&scenario, &cells).0.unwrap();
+    let first = memo.decision.sentences[0].text.clone();
+    assert!(first.starts_with("No candidate is shown to meet all constraints at 8,192 tokens"), "{first}");
+    assert!(first.contains("fails none, but retrieval is still undecided"), "{first}");
+    assert!(first.contains("latency is not measured"), "{first}");
+}
+
+#[test]
+fn the_way_back_from_adapted_weights_names_the_weights() {
+    let scenario = scenario("retrofit_decision");
+    let cells = planted(&scenario, |cell| match cell.adapted.0 {
+        0 => Planted { short: 0.2, long: 0.3, recall: 0.5 },
+        _ if cell.method.name() == "ntk" => Planted { short: 0.0, long: 0.0, recall: 0.9 },
+        _ => Planted { short: 0.4, long: 0.4, recall: 0.2 },
+    });
+    let memo = written(&scenario, &cells).0.unwrap();
+    assert_eq!(memo.decision.cell, "ntk (adapted 400,000 tokens) x4");
+    let text = |claims: &[gyro::reports::document::Claim]| {
+        claims.iter().map(|claim| claim.text.clone()).collect::<Vec<_>>().join(" ")
+    };
+    let (out, back) = (text(&memo.rollout), text(&memo.rollback));
+    assert!(out.contains("Serve the weights of rope-2k that were adapted for 400,000 tokens"), "{out}");
+    assert!(back.contains("serve the weights of rope-2k as they are again"), "{back}");
+}
+
+#[test]
+fn a_tolerance_that_is_said_to_pass_holds_the_whole_interval() {
+    let scenario = scenario("strategy_selection");
+    let memo = written(&scenario, &planted(&scenario, |cell| by_name(&table(), cell))).0.unwrap();
+    let chosen = memo.candidates.first().unwrap();
+    let claim = memo.reversals.iter().find(|claim| claim.text.starts_with("Short range passes")).unwrap();
+    let said: f64 = claim.text.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    let change = chosen.standing(Question::ShortRange).unwrap().change.unwrap();
+    let needed = change.high.max(-change.low);
+    assert!(said >= needed && said < needed + 0.0011, "{} for {change:?}", claim.text);
 }
 
 #[test]

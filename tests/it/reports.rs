@@ -2,8 +2,8 @@
 
 pub(crate) mod example;
 
-use gyro::findings::{AuditFinding, Findings, Question, Ruling, Severity};
-use gyro::measurement::{Cell, Outcome};
+use gyro::findings::{AuditFinding, Axis, Deviation, Findings, Question, Rejected, Ruling, Severity};
+use gyro::measurement::{Cell, Measurement, Outcome};
 use gyro::reports::{Page, REPORTS, Run, compare, pages, terminal};
 use gyro::units::Tokens;
 
@@ -174,6 +174,131 @@ fn every_link_of_a_page_leads_somewhere() {
 }
 
 #[test]
+fn evidence_is_told_once_and_links_to_the_rows_that_hold_it() {
+    let along = "along the document the damage is 1.11 nats/token at positions 0 to 64";
+    let price = "factor 1 is no repair: it loses 1.43 nats/token at long range";
+    let battery = "the answers differ from position 2,048 on";
+    let mut findings = findings();
+    findings.causes[0].evidence = [along, price, battery].map(str::to_owned).to_vec();
+    let twin = findings.causes[0].clone();
+    findings.causes.insert(1, twin);
+    findings.deviations = vec![Deviation {
+        name: "unknown (cache)".into(),
+        place: Some("cache".into()),
+        shape: "cache_only".into(),
+        onset: None,
+        explained: None,
+        exact: false,
+        evidence: vec![battery.into()],
+    }];
+    let pages = made(&findings, &cells());
+    sound(&pages);
+    let markdown = page(&pages, "report.md");
+    for (sentence, links) in [
+        (along, "[rows: along the document](#rows--along-the-document)"),
+        (price, "[rows: short range](#rows--short-range) [rows: long range](#rows--long-range)"),
+        (battery, "[rows: battery](#rows--battery)"),
+    ] {
+        let claim = format!("- {sentence} <sup>{links}</sup>\n");
+        assert_eq!(markdown.matches(&claim).count(), 1, "{claim}");
+    }
+    for anchor in ["rows--along-the-document", "rows--battery"] {
+        assert!(markdown.contains(&format!("<a id=\"{anchor}\">")), "{anchor}");
+    }
+    let (_, row) = markdown.split_once("</a>rows: along the document |").unwrap();
+    let row = row.lines().next().unwrap();
+    assert!(row.contains("probe == 'long_range'") && !row.contains(">= 2048"), "all positions: {row}");
+}
+
+#[test]
+fn only_what_is_worse_is_said_to_lack_a_repair() {
+    let mut findings = findings();
+    findings.causes[3].axis = Axis::Undecided;
+    findings.verdicts[4].why = Some("the ratio crosses the tolerance".into());
+    let lacks = "Latency: nothing measured repairs it";
+    let pages = made(&findings, &cells());
+    let markdown = page(&pages, "report.md");
+    assert!(!markdown.contains(lacks) && markdown.contains("- Latency: the ratio crosses the tolerance."));
+    findings.notes = vec!["latency is undecided: the ratio crosses the tolerance; 12 blocks would do".into()];
+    let pages = made(&findings, &cells());
+    assert_eq!(
+        page(&pages, "report.md").matches("the ratio crosses the tolerance").count(),
+        1,
+        "a reason is told once"
+    );
+    findings.verdicts[4].ruling = Ruling::Worse;
+    assert!(page(&made(&findings, &cells()), "report.md").contains(lacks));
+}
+
+/// `none` is the method's name in files; in a sentence it would be read as nothing.
+#[test]
+fn sentences_say_unscaled() {
+    let mut findings = findings();
+    findings.causes[1].axis = Axis::Factor;
+    findings.causes[1].repair.as_mut().unwrap().cell = "none".into();
+    let advice = findings.recommendation.as_mut().unwrap();
+    let because = vec!["factor 1 stretches to 2,048 tokens".to_owned()];
+    advice.rejected.push(Rejected { adapted: 0, method: "none".into(), factor: 1.0, because });
+    let pages = made(&findings, &cells());
+    sound(&pages);
+    let markdown = page(&pages, "report.md");
+    for words in [
+        "| unscaled | 107%",
+        "unscaled leaves ",
+        "the repair by unscaled includes all",
+        "| Long range, unscaled nats/token |",
+        "- unscaled: factor 1 stretches",
+        "Best is unscaled",
+    ] {
+        assert!(markdown.contains(words), "{words}");
+    }
+    let summary = with(&findings, &cells(), |run| terminal(run, false));
+    assert!(summary.contains("unscaled repairs 107%"), "{summary}");
+    // What is deployed is known by its label, however it is said.
+    let advice = findings.recommendation.as_mut().unwrap();
+    (advice.method, advice.factor) = ("none".into(), 1.0);
+    findings.deployed = "none".into();
+    let pages = made(&findings, &cells());
+    let markdown = page(&pages, "report.md");
+    assert!(markdown.contains("deployed: unscaled") && markdown.contains("Keep unscaled."), "{markdown}");
+    assert!(markdown.contains("### What it gains and what it costs"), "{markdown}");
+}
+
+#[test]
+fn the_unscaled_model_is_drawn_in_the_blocks_of_the_deployed_cell() {
+    let (alone, mut cells) = (cells(), cells());
+    let (_, Outcome::Measured(unscaled)) = &alone[0] else { panic!("the unscaled cell was measured") };
+    // A candidate, timed in another hour, in which everything took twice as long.
+    let later = |row: &Measurement, cell: &Cell| {
+        let mut row = row.clone();
+        row.cell = cell.id();
+        row.reading.document += 10_000;
+        row.reading.value *= 2.0;
+        row
+    };
+    for (cell, outcome) in &mut cells {
+        let cell = &*cell;
+        let own = *cell == Cell::unscaled();
+        if let Outcome::Measured(rows) = outcome
+            && (own || cell.label() == "yarn x4")
+        {
+            let timed = unscaled.iter().filter(|row| row.reading.probe == "latency");
+            rows.extend(timed.filter(|row| own || row.reading.repeat == 0).map(|row| later(row, cell)));
+        }
+    }
+    let (before, after) = (made(&findings(), &alone), made(&findings(), &cells));
+    let drawn = |pages: &[Page]| {
+        let (_, time) = page(pages, "report.md").split_once("Decode of unscaled: ").unwrap();
+        time.split_once(' ').unwrap().0.to_owned()
+    };
+    assert_eq!(drawn(&before), drawn(&after));
+    let caption = page(&after, "report.md");
+    assert!(caption.contains("medians over 6 interleaved blocks (control 12)"), "{caption}");
+    assert!(caption.contains("compare cells by their ratios") && caption.contains("Decode, ratio of yarn x4: 1.000"));
+    assert!(!page(&before, "report.md").contains("compare cells by their ratios"));
+}
+
+#[test]
 fn two_runs_side_by_side_say_what_changed() {
     let (before, mut after) = (findings(), findings());
     after.verdicts[0].ruling = Ruling::WithinNoise;
@@ -329,7 +454,7 @@ fn a_cell_that_blows_up_leaves_the_others_readable() {
     sound(&pages);
     let chart = page(&pages, "charts/loss_by_position.svg");
     assert!(chart.contains("48.0"), "the value is written where it is cut");
-    assert!(page(&pages, "report.md").contains("Readings that are not finite numbers are not drawn: none (1)."));
+    assert!(page(&pages, "report.md").contains("Readings that are not finite numbers are not drawn: unscaled (1)."));
 }
 
 #[test]

@@ -140,6 +140,19 @@ fn what_is_pasted_reads_back_as_the_cell() {
     }
 }
 
+/// llama.cpp's converter (`conversion/llama.py`, `generate_extra_tensors`) reads the length of Llama 3's bands at the top level of
+/// `config.json`, with 8,192 where there is none.
+#[test]
+fn the_length_of_llama3_bands_stands_where_converters_look_for_it() {
+    let text = std::fs::read_to_string("models/reference/rope-2k/config.json").unwrap();
+    for (name, there) in [("llama3", Some(2048)), ("by_parts", Some(2048)), ("yarn", None)] {
+        let cell = Cell::grid(AnyMethod::named(name).unwrap(), Stretch(4.0));
+        let settings = settings(&text, &cell, Tokens(8192));
+        let keys: Value = serde_json::from_str(settings.transformers.pasted().unwrap()).unwrap();
+        assert_eq!(keys.get("original_max_position_embeddings").and_then(Value::as_u64), there, "{name}");
+    }
+}
+
 #[test]
 fn what_no_engine_can_be_told_is_refused_with_a_reason() {
     let text = &configs()[0];

@@ -6,7 +6,7 @@ use super::{
     WHITE, sheet,
 };
 use crate::findings::{GridCell, GridSummary, Question};
-use crate::measurement::{Arm, Outcome};
+use crate::measurement::{Arm, Outcome, spoken};
 use crate::reports::{figures, numbers, tables::label};
 use crate::units::{Stretch, Tokens};
 
@@ -92,7 +92,9 @@ impl<'a> Table<'a> {
         let cells = || self.grid.cells.iter().filter(|cell| damage(self.grid, cell).is_finite());
         match (cells().min_by(by_damage), cells().max_by(by_damage)) {
             (Some(best), Some(worst)) if label(best) != label(worst) => {
-                let words = |cell| format!("{} ({})", label(cell), numbers::change(&self.grid.unit, cell.change.point));
+                let words = |cell| {
+                    format!("{} ({})", spoken(&label(cell)), numbers::change(&self.grid.unit, cell.change.point))
+                };
                 format!("Best is {}, worst is {}. ", words(best), words(worst))
             }
             _ => String::new(),
@@ -106,7 +108,7 @@ impl<'a> Table<'a> {
             .cells
             .iter()
             .map(|cell| {
-                let label = label(cell);
+                let label = spoken(&label(cell));
                 let value = numbers::value(unit, cell.value.point);
                 format!("{label} {value} ({}, {})", numbers::change(unit, cell.change.point), cell.ruling.words())
             })

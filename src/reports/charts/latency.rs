@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::{Axis, Line, Panel, Pen, Scale, documents, draw, tick};
+use super::lines::{Axis, Line, Panel, Pen, Scale, draw, tick};
 use super::{Figure, ReportError, Run};
-use crate::measurement::{Cell, Outcome, Quantity};
+use crate::measurement::{Cell, Outcome, Quantity, spoken};
 use crate::reports::figures::{Role, role, rows};
 use crate::reports::numbers;
 use crate::stats::Estimate;
@@ -48,8 +48,9 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
     let caption = format!(
         "Lines are medians over {}, bands run from the fastest to the slowest. In the ratios, 1 means no slower than \
          the unscaled model; the control times the unscaled model against itself, and what lies inside its band is \
-         noise of the machine.",
-        numbers::counted(documents(&panels), "interleaved block"),
+         noise of the machine.{}",
+        blocks(&panels),
+        apart(&panels),
     );
     let alt = words(&panels);
     let drawing = draw(title, &alt, &panels, &axis, Some(2), scale)?;
@@ -68,8 +69,40 @@ fn scale(panel: &Panel) -> Scale {
     Scale { low: (1.0 - reach).max(0.0), high: 1.0 + reach, logarithmic: false, number: |x| format!("{x:.2}") }
 }
 
-/// Every cell's timings of a quantity.
+/// Over how many blocks the lines are medians: one count where all agree, else also which lines have another.
+fn blocks(panels: &[Panel]) -> String {
+    let lines = || panels.iter().flat_map(|panel| &panel.lines);
+    let count = |line: &Line| line.points.iter().map(|point| point.1.n).max().unwrap_or(0);
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for line in lines() {
+        *counts.entry(count(line)).or_default() += 1;
+    }
+    // Of counts that are equally frequent the smaller one, so that no line seems to rest on more than it does.
+    let most = counts.iter().rev().max_by_key(|(_, lines)| **lines).map_or(0, |(count, _)| *count);
+    let mut others: Vec<String> =
+        lines().filter(|line| count(line) != most).map(|line| format!("{} {}", line.label, count(line))).collect();
+    others.sort_unstable();
+    others.dedup();
+    let said = numbers::counted(most, "interleaved block");
+    if others.is_empty() { said } else { format!("{said} ({})", others.join(", ")) }
+}
+
+/// What to compare where cells were timed one after the other; nothing where only the deployed one was timed.
+fn apart(panels: &[Panel]) -> &'static str {
+    let several = panels.iter().flat_map(|panel| &panel.lines).any(|line| matches!(line.pen, Pen::Other(_)));
+    if several {
+        " Each cell is timed beside the unscaled model in blocks of its own, one cell after the other, and the machine \
+         changes meanwhile: compare cells by their ratios. The unscaled model's own time is that of the deployed \
+         cell's blocks."
+    } else {
+        ""
+    }
+}
+
+/// Every cell's timings of a quantity; the unscaled model's in the blocks of the deployed cell.
 fn timed(run: &Run<'_>, quantity: Quantity) -> Vec<(String, Pen, Timings)> {
+    let deployed = run.cells.iter().find(|(cell, _)| role(run, cell) == Role::Deployed);
+    let deployed = deployed.map_or_else(Timings::new, |(_, outcome)| timings(outcome, quantity, 0));
     let mut others = 0;
     let mut timed = Vec::new();
     for (cell, outcome) in run.cells {
@@ -77,17 +110,31 @@ fn timed(run: &Run<'_>, quantity: Quantity) -> Vec<(String, Pen, Timings)> {
         if timings.is_empty() {
             continue;
         }
-        let (label, pen) = match role(run, cell) {
-            Role::Deployed => (format!("{} deployed", cell.label()), Pen::Deployed),
-            Role::Unscaled => ("unscaled".to_owned(), Pen::Reference),
+        timed.push(match role(run, cell) {
+            Role::Deployed => (format!("{} deployed", spoken(&cell.label())), Pen::Deployed, timings),
+            Role::Unscaled => ("unscaled".to_owned(), Pen::Reference, beside(timings, &deployed)),
             Role::Truncated | Role::Other => {
                 others += 1;
-                (cell.label(), Pen::Other(others - 1))
+                (spoken(&cell.label()), Pen::Other(others - 1), timings)
             }
-        };
-        timed.push((label, pen, timings));
+        });
     }
     timed
+}
+
+/// The unscaled model's timings in the blocks that it shares with the deployed cell, which is all of them where there is none.
+///
+/// It is timed beside every cell, and a median over all of these blocks would be set against cells of another hour.
+fn beside(unscaled: Timings, deployed: &Timings) -> Timings {
+    if deployed.is_empty() {
+        return unscaled;
+    }
+    let own = |length: u32, block: u32| deployed.get(&length).is_some_and(|blocks| blocks.contains_key(&block));
+    let shared = unscaled.into_iter().map(|(length, mut blocks)| {
+        blocks.retain(|block, _| own(length, *block));
+        (length, blocks)
+    });
+    shared.collect()
 }
 
 fn timings(outcome: &Outcome, quantity: Quantity, repeat: u32) -> Timings {
@@ -161,4 +208,39 @@ fn words(panels: &[Panel]) -> String {
         }
     }
     alt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timings(blocks: &[(u32, f64)]) -> Timings {
+        Timings::from([(512, blocks.iter().copied().collect())])
+    }
+
+    fn panel(lines: Vec<Line>) -> Panel {
+        Panel { title: String::new(), unit: String::new(), lines, levels: Vec::new() }
+    }
+
+    #[test]
+    fn the_unscaled_model_is_drawn_from_the_blocks_of_the_deployed_cell() {
+        let everywhere = timings(&[(0, 1.0), (1, 1.2), (10_000, 3.0)]);
+        assert_eq!(beside(everywhere.clone(), &timings(&[(0, 0.9), (1, 1.1)])), timings(&[(0, 1.0), (1, 1.2)]));
+        assert_eq!(beside(everywhere.clone(), &Timings::new()), everywhere);
+    }
+
+    #[test]
+    fn the_caption_counts_the_blocks_of_each_line() {
+        let few = timings(&[(0, 1.0), (1, 1.2)]);
+        let many = timings(&[(0, 1.0), (1, 1.2), (10_000, 3.0)]);
+        let deployed = || line("ntk x4 deployed", Pen::Deployed, &few, 1.0);
+        let alone = [panel(vec![deployed(), line("unscaled", Pen::Reference, &few, 1.0)])];
+        assert_eq!((blocks(&alone).as_str(), apart(&alone)), ("2 interleaved blocks", ""));
+        let control = || line("control", Pen::Reference, &many, 1.0);
+        let several = [panel(vec![deployed(), line("yarn x4", Pen::Other(0), &few, 1.0), control()])];
+        assert_eq!(blocks(&several), "2 interleaved blocks (control 3)");
+        assert!(apart(&several).contains("compare cells by their ratios"));
+        // As many lines rest on fewer blocks as on more.
+        assert_eq!(blocks(&[panel(vec![control(), deployed()])]), "2 interleaved blocks (control 3)");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::lines::{Panel, Scale, axis_of, by_method, documents, draw};
 use super::{Figure, ReportError, Run};
-use crate::measurement::Quantity;
+use crate::measurement::{Quantity, spoken};
 use crate::reports::figures::{Of, Role, bin_words, ends_words, not_finite, of_role, positions};
 use crate::reports::numbers;
 
@@ -59,7 +59,7 @@ fn comparison(run: &Run<'_>) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    format!("The deployed {} (thick) lies {}. ", run.findings.deployed, parts.join(", and "))
+    format!("The deployed {} (thick) lies {}. ", spoken(&run.findings.deployed), parts.join(", and "))
 }
 
 /// A range that keeps most lines readable when one of them blows up: the top is cut where a few points lie far above.

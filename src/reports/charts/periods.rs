@@ -3,7 +3,7 @@
 use super::lines::{Axis, Line, Panel, Pen, Scale, draw, exact, tick};
 use super::{Figure, ReportError, Run};
 use crate::explain::{Facts, Pair, Setting, Turning, explain};
-use crate::measurement::{Arm, Cell, Outcome};
+use crate::measurement::{Arm, Cell, Outcome, spoken};
 use crate::reports::numbers;
 
 /// A cell with its line and its pairs.
@@ -45,7 +45,7 @@ fn turned(run: &Run<'_>) -> Vec<Turned> {
             && let Some(turning) = turning(run, cell)
             && cells.iter().all(|(_, _, other)| other.pairs != turning.pairs)
         {
-            cells.push((cell.label(), pen, turning));
+            cells.push((spoken(&cell.label()), pen, turning));
         }
     }
     cells

@@ -2,7 +2,7 @@
 
 use super::lines::{WIDTH, tick};
 use super::{Anchor, BLUE, Canvas, Drawing, Figure, ON_FILL, RGBColor, ReportError, Run, Type, WHITE, sheet};
-use crate::measurement::{Arm, Place, Quantity};
+use crate::measurement::{Arm, Place, Quantity, spoken};
 use crate::reports::figures::{Bin, Curve, Of, Role, curve, distances, role};
 use crate::reports::numbers;
 
@@ -81,8 +81,8 @@ pub(super) fn figure(run: &Run<'_>) -> Result<Option<Figure>, ReportError> {
 fn rows(run: &Run<'_>) -> Vec<Row> {
     let recommended = run.findings.recommendation.as_ref().map(crate::findings::Recommendation::label);
     let named = |cell: &crate::measurement::Cell| match role(run, cell) {
-        Role::Deployed => Some((0, format!("{} (deployed)", cell.label()))),
-        Role::Other if Some(cell.label()) == recommended => Some((1, cell.label())),
+        Role::Deployed => Some((0, format!("{} (deployed)", spoken(&cell.label())))),
+        Role::Other if Some(cell.label()) == recommended => Some((1, spoken(&cell.label()))),
         Role::Unscaled => Some((2, "unscaled".to_owned())),
         Role::Truncated if cell.arm == Arm::Truncated => Some((3, "truncated (reference)".to_owned())),
         _ => None,

@@ -5,6 +5,7 @@ use super::{
     Anchor, BLUE, Canvas, DEEP, Drawing, FAINT, GREEN, INK, QUIET, RGBColor, ReportError, SKY, Type, VERMILION, sheet,
 };
 use crate::findings::{Cause, Question, Ruling};
+use crate::measurement::spoken;
 use crate::reports::story::{capitalised, worst};
 use crate::reports::{Figure, Run, numbers, tables::label};
 
@@ -74,7 +75,7 @@ fn fall(run: &Run<'_>, cause: &Cause) -> Option<Fall> {
         unit: grid.unit.clone(),
         deployed,
         steps,
-        repaired: (repair.cell.clone(), left),
+        repaired: (spoken(&repair.cell), left),
     })
 }
 

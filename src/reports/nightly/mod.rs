@@ -54,8 +54,8 @@ pub enum Outcome {
 }
 
 impl NightRun {
-    /// 1 where it regressed against its baseline; 2 where it could not be judged: it failed, has no baseline, a question
-    /// is open, or its own expectation is unmet; else 0.
+    /// 1 where it regressed against its baseline; 2 where it could not be judged: it failed, has no baseline, a test leaves
+    /// its question open, a cell is missing or failed, or its own expectation is unmet; else 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match &self.outcome {
@@ -95,7 +95,8 @@ impl NightRun {
             Outcome::Ended { gate: Some(gate), findings, .. } if self.exit_code() == 2 => {
                 let open = gate.tests.iter().filter(|test| gate.leaves_open(test));
                 let open = open.map(|test| format!("{} is {}", test.words(), test.verdict.ruling.words()));
-                open.chain(gate.cell_notes()).chain(unmet(findings)).collect::<Vec<_>>().join("; ")
+                let open = open.chain(untested(gate)).chain(gate.cell_notes());
+                open.chain(unmet(findings)).collect::<Vec<_>>().join("; ")
             }
             Outcome::Ended { gate: Some(_), .. } => self.worse_in(),
             _ => self.remarks().join("; "),
@@ -118,6 +119,7 @@ impl NightRun {
             )),
             Some(gate) => {
                 remarks.extend(gate.tests.iter().filter_map(told));
+                remarks.extend(untested(gate));
                 remarks.extend(gate.notes());
             }
         }
@@ -170,6 +172,12 @@ fn remark(test: &Test) -> String {
     let again = test.again.as_ref().filter(|again| Some(*again) != test.verdict.why.as_ref());
     let again = again.map(|again| format!("measured again and {again}"));
     test.verdict.why.iter().cloned().chain(again).collect::<Vec<_>>().join("; ")
+}
+
+/// Why there is nothing to judge, where nothing was compared.
+fn untested(gate: &Gate) -> Option<String> {
+    let said = || format!("neither the run nor baseline `{}` measured anything that is compared", gate.baseline);
+    gate.tests.is_empty().then(said)
 }
 
 /// The scenario's own expectations that were not met, a sentence each.

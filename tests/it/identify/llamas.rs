@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::time::Instant;
 
+use gyro::faults::AnyFault;
 use gyro::identify::{
     Candidate, Configuration, Hypothesis, Identification, Oracle, Prompt, Question, Recovered, Verdict, identify,
 };
 use gyro::observed::{Observation, Phase, Precision};
-use gyro::positions::Mechanism;
+use gyro::positions::{AnyMethod, Mechanism};
 use gyro::replay::{Checkpoint, Examined};
 use gyro::stats::random::Random;
 use gyro::units::Tokens;
@@ -181,6 +182,35 @@ fn reference(noise: (f64, &'static str)) -> impl Fn(usize) -> Engine {
 fn every_method_and_factor_is_identified_on_tiny_llamas() {
     for noise in NOISES {
         all_are_named(tiny(noise), 256);
+    }
+}
+
+#[test]
+fn what_is_lost_or_left_over_of_the_context_is_not_taken_for_other_weights() {
+    let left_over = serde_json::json!({ "left_over_keys": { "tokens": 4 } });
+    let faults = [serde_json::from_value(left_over).ok(), AnyFault::named("missing_bos")];
+    for fault in faults.into_iter().map(Option::unwrap) {
+        let mut engine = tiny(NOISES[0])(0);
+        engine.names(&candidate("linear", 3.0).under(fault), 256, 5).unwrap();
+    }
+}
+
+#[test]
+fn the_parameters_of_a_method_are_identified_with_it() {
+    let method = |beta: f64| serde_json::from_value(serde_json::json!({ "yarn": { "beta_fast": beta } })).unwrap();
+    let own = |beta, factor| Candidate::healthy(method(beta), gyro::units::Stretch(factor));
+    let mut engine = tiny(NOISES[0])(2);
+    for (runs, declared, beta) in [
+        // The parameter is ignored.
+        (candidate("yarn", 4.0), own(3.0, 4.0), None),
+        // It is not, and the factor is another one.
+        (own(3.0, 2.0), own(3.0, 4.0), Some(3.0)),
+    ] {
+        let observed = engine.observe(Hypothesis::Named(&runs), 256, 9);
+        let found = engine.ask(&observed, declared);
+        let matched = found.matched.unwrap_or_else(|| panic!("{}", found.sentence));
+        let wanted = beta.map_or_else(|| AnyMethod::named("yarn").unwrap(), method);
+        assert_eq!((matched.runs, found.verdict), (wanted, Verdict::Other), "{}", found.sentence);
     }
 }
 

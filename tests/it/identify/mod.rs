@@ -97,6 +97,7 @@ fn without_time_the_declared_configuration_is_judged_all_the_same() {
     };
     let found = ask(&declared);
     assert!(found.cut_short && found.verdict == Verdict::AsDeclared, "{}", found.sentence);
+    assert!(found.sentence.contains("only the first 8 tokens were compared, as the time was up"), "{}", found.sentence);
     let found = ask(&candidate("linear", 4.0));
     assert!(found.cut_short && !found.declared.agrees && found.verdict != Verdict::AsDeclared, "{}", found.sentence);
 }

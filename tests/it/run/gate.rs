@@ -1,6 +1,6 @@
 //! Runs against a baseline: what was planted is flagged under its own question, and health is silent.
 
-use gyro::baselines::{Acceptance, Gate, save};
+use gyro::baselines::{Acceptance, Gate, save, show};
 use gyro::findings::{Question, Ruling};
 use gyro::run::Against;
 
@@ -160,4 +160,99 @@ fn a_missing_baseline_is_said_before_anything_is_measured() {
     let error = run::diagnose(&request, |_: &Scenario| Ok(&script)).unwrap_err().to_string();
     assert!(error.starts_with("no baseline `main` of `8k_regression`"), "{error}");
     assert!(script.asked.borrow().is_empty());
+}
+
+#[test]
+fn what_an_observed_engine_runs_is_compared_from_files_too() {
+    let (home, path) = scenario("gate-observed");
+    let running = Candidate::healthy(AnyMethod::named("ntk").unwrap(), Stretch(2.0));
+    let found = Found { sentence: "The engine runs ntk x2.".to_owned(), running: Some(running) };
+    let request = Request { found: Some(found), ..asked(&path, home.join("before"), None) };
+    let before = measured(&request, &Script::default());
+    let root = home.join("baselines");
+    save(&root, "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+
+    let (baseline, written) = (show(&root, "8k_regression", "main").unwrap(), gyro::scenario::load(&path).unwrap());
+    let mut now = run::load(&before.folder).unwrap();
+    assert_eq!(now.deployed().unwrap(), baseline.record.deployed);
+    assert_ne!(now.deployed().unwrap(), written.deployed_cell().id(), "linear x4 was meant");
+    let gate = now.compared(&written, &baseline).unwrap();
+    assert!(!gate.tests.is_empty());
+    assert!(gate.tests.iter().all(|test| test.verdict.ruling == Ruling::WithinNoise), "{gate:#?}");
+    assert_eq!(gate.exit_code(), 0);
+
+    now.findings.deployed = "alibi".to_owned();
+    let error = now.compared(&written, &baseline).unwrap_err().to_string();
+    assert!(error.contains("has no cell of its deployed `alibi`"), "{error}");
+}
+
+#[test]
+fn an_engine_of_which_nobody_knows_what_it_runs_is_compared_in_nothing() {
+    let (home, path) = scenario("gate-unidentified");
+    let before = measured(&asked(&path, home.join("before"), None), &Script::default());
+    let root = home.join("baselines");
+    save(&root, "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+    let found = Found { sentence: "The engine runs nothing known.".to_owned(), running: None };
+    let request = Request { found: Some(found), ..asked(&path, home.join("now"), Some(&root)) };
+    let script = Script { plant: Plant::Short(1.05), ..Script::default() };
+    let now = measured(&request, &script);
+
+    let (baseline, written) = (show(&root, "8k_regression", "main").unwrap(), gyro::scenario::load(&path).unwrap());
+    let from_files = run::load(&now.folder).unwrap().compared(&written, &baseline).unwrap();
+    for gate in [now.gate.as_ref().unwrap(), &from_files] {
+        assert_eq!(gate.exit_code(), 2);
+        assert!(!gate.tests.is_empty());
+        for test in &gate.tests {
+            assert_eq!(test.verdict.ruling, Ruling::Incomparable);
+            let why = test.verdict.why.as_deref().unwrap();
+            assert!(why.starts_with("what the engine runs is not identified: "), "{why}");
+        }
+    }
+    assert!(!now.folder.join("again").exists(), "there is no suspicion to measure again");
+}
+
+#[test]
+fn a_diagnosis_is_no_pass_where_its_baseline_was_not_judged() {
+    let (home, path) = scenario("gate-exit");
+    let before = measured(&asked(&path, home.join("before"), None), &Script::default());
+    let root = home.join("baselines");
+    save(&root, "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+    let mut now = measured(&asked(&path, home.join("now"), Some(&root)), &Script::default());
+    assert_eq!(now.gate.as_ref().unwrap().exit_code(), 0);
+    assert_eq!(now.exit_code(), 1, "linear x4 is worse than the reference, as it was then");
+    now.findings.verdicts.clear();
+    assert_eq!(now.exit_code(), 0);
+    now.gate.as_mut().unwrap().cells.missing.push("ntk x8".to_owned());
+    assert_eq!(now.exit_code(), 2);
+}
+
+/// What `gyro bench` does under a scenario that lets latency stay undecided.
+#[test]
+fn what_is_asked_for_alone_must_be_decided() {
+    let (home, path) = scenario("gate-alone");
+    let text = fs::read_to_string(&path).unwrap() + "\ndecide: [short_range]\n";
+    fs::write(&path, text).unwrap();
+    let before = measured(&asked(&path, home.join("before"), None), &Script::default());
+    let root = home.join("baselines");
+    save(&root, "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+    let request = Request { questions: Some(vec![Question::Latency]), ..asked(&path, home.join("now"), Some(&root)) };
+    let script = Script { held_back: Some(1.0), ..Script::default() };
+    let gate = measured(&request, &script).gate.unwrap();
+    assert_eq!(gate.decide, [Question::Latency]);
+    assert!(gate.tests.iter().all(|test| test.verdict.ruling == Ruling::Undecided), "{gate:#?}");
+    assert_eq!(gate.exit_code(), 2);
+}
+
+#[test]
+fn a_run_of_one_cell_misses_no_others() {
+    let (home, path) = scenario("gate-only");
+    let whole = Request { questions: None, ..asked(&path, home.join("before"), None) };
+    let before = measured(&whole, &Script::default());
+    let root = home.join("baselines");
+    save(&root, "8k_regression", "main", &before.folder, &Acceptance::default()).unwrap();
+    let only = Some("ntk x4".to_owned());
+    let alone = Request { questions: None, only, ..asked(&path, home.join("now"), Some(&root)) };
+    let gate = measured(&alone, &Script::default()).gate.unwrap();
+    assert!(gate.cells.missing.is_empty(), "{gate:#?}");
+    assert_eq!(gate.exit_code(), 0, "{gate:#?}");
 }

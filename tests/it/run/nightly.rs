@@ -1,6 +1,6 @@
 //! Nights: every scenario once, a history that grows, a summary whose numbers come from rows.
 
-use gyro::baselines::{Acceptance, history, read_run, save};
+use gyro::baselines::{Acceptance, Gate, history, read_run, save};
 use gyro::measurement::Outcome;
 use gyro::run::{Against, NightRequest};
 
@@ -46,7 +46,7 @@ fn a_night_without_a_baseline_is_not_judged_and_one_with_it_is() {
     );
     assert!(read(&home, "index.html").contains("1 of 1 scenario regressed: 8k_regression (short range)."));
     let bencher: serde_json::Value = serde_json::from_str(&read(&home, "bencher.json")).unwrap();
-    let metric = &bencher["8k_regression"]["short-range-nll-nats-token"];
+    let metric = &bencher["8k_regression.quick"]["short-range-nll-nats-token"];
     assert!(metric["lower_value"].as_f64() < metric["value"].as_f64(), "{bencher:#}");
     // From files alone the pages are the same.
     let before = read(&home, "index.html");
@@ -199,4 +199,110 @@ fn the_numbers_of_the_summary_come_from_rows() {
         assert!(read(&home, "summary.md").contains(&written), "{written} is not on the page");
     }
     assert!(picked >= 5, "{picked} numbers were found to compute again");
+}
+
+#[test]
+fn a_night_of_another_program_or_baseline_is_begun_anew() {
+    let home = folder("night-anew");
+    let request = night(&home, &["8k_regression"]);
+    let script = Script::default();
+    let first = run_night(&request, &script).runs[0].folder.clone();
+    // As a night that was cut off would have left it, but for one change.
+    let next = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut state: serde_json::Value = serde_json::from_str(&read(&home, "night.json")).unwrap();
+        state["finished"] = false.into();
+        change(&mut state);
+        fs::write(home.join("nightly/night.json"), state.to_string()).unwrap();
+        run_night(&request, &script).runs[0].folder.clone()
+    };
+    assert_eq!(next(&|_: &mut serde_json::Value| {}), first, "the same night goes on");
+    let mut before = first;
+    for key in ["program", "baseline", "baselines"] {
+        let after = next(&|state: &mut serde_json::Value| state[key] = "another".into());
+        assert_ne!(after, before, "{key}");
+        before = after;
+    }
+    // A night of a gyro that did not write down which one it was.
+    let after = next(&|state: &mut serde_json::Value| drop(state.as_object_mut().unwrap().remove("program")));
+    assert_ne!(after, before);
+}
+
+#[test]
+fn scenarios_of_one_name_are_refused() {
+    let home = folder("night-namesakes");
+    let mut request = night(&home, &["8k_regression"]);
+    request.scenarios.push("elsewhere/8k_regression.yaml".into());
+    let script = Script::default();
+    let error = run::nightly(&request, |_: &Scenario| Ok(&script), |_| Ok(None)).unwrap_err().to_string();
+    assert!(error.contains("are named `8k_regression`") && error.contains("elsewhere/8k_regression.yaml"), "{error}");
+    assert!(!home.join("nightly").exists(), "it must not have begun");
+}
+
+#[test]
+fn quick_nights_are_lines_of_their_own() {
+    let home = folder("night-quick");
+    let request = night(&home, &["8k_regression"]);
+    run_night(&request, &Script::default());
+    run_night(&NightRequest { quick: false, ..request }, &Script::default());
+    let names: std::collections::BTreeSet<String> =
+        history(&home.join("nightly/history")).unwrap().into_iter().map(|entry| entry.scenario).collect();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["8k_regression", "8k_regression.quick"]);
+}
+
+#[test]
+fn a_night_whose_engine_nobody_knows_is_not_judged() {
+    let home = folder("night-unidentified");
+    let request = night(&home, &["8k_regression"]);
+    let first = run_night(&request, &Script::default());
+    let ran = home.join("nightly").join(&first.runs[0].folder);
+    save(&home.join("baselines"), "8k_regression", "main", &ran, &Acceptance::default()).unwrap();
+    let found = Found { sentence: "The engine runs nothing known.".to_owned(), running: None };
+    let script = Script::default();
+    let night = run::nightly(&request, |_: &Scenario| Ok(&script), |_| Ok(Some(found.clone()))).unwrap();
+    assert_eq!(night.exit_code(), 2, "{}", read(&home, "summary.md"));
+    let why = "what the engine runs is not identified: The engine runs nothing known.";
+    assert!(read(&home, "summary.md").contains(why), "{}", read(&home, "summary.md"));
+}
+
+#[test]
+fn junit_fails_exactly_where_the_night_does() {
+    use gyro::reports::nightly::{Outcome, pages};
+
+    let home = folder("night-junit");
+    let request = night(&home, &["8k_regression"]);
+    let first = run_night(&request, &Script::default());
+    let ran = home.join("nightly").join(&first.runs[0].folder);
+    save(&home.join("baselines"), "8k_regression", "main", &ran, &Acceptance::default()).unwrap();
+    let mut judged = run_night(&request, &Script::default());
+    let mut expect = |change: &dyn Fn(&mut Gate), counts: &str, code: u8| {
+        let Outcome::Ended { gate: Some(gate), .. } = &mut judged.runs[0].outcome else { panic!("it has a gate") };
+        change(gate);
+        let page = pages(&judged).unwrap().into_iter().find(|page| page.path == Path::new("junit.xml")).unwrap();
+        let junit = String::from_utf8(page.bytes).unwrap();
+        assert!(junit.contains(counts), "{counts}: {junit}");
+        assert_eq!(judged.exit_code(), code, "{junit}");
+        junit
+    };
+    let last = |gate: &mut Gate, ruling| gate.tests.last_mut().unwrap().verdict.ruling = ruling;
+    expect(&|_: &mut Gate| {}, "failures=\"0\" errors=\"0\" skipped=\"0\"", 0);
+    let open = |gate: &mut Gate| {
+        gate.decide = vec![Question::ShortRange];
+        last(gate, Ruling::Undecided);
+    };
+    expect(&open, "failures=\"0\" errors=\"0\" skipped=\"1\"", 0);
+    expect(&|gate: &mut Gate| last(gate, Ruling::Incomparable), "failures=\"0\" errors=\"1\" skipped=\"0\"", 2);
+    let gone = |gate: &mut Gate| {
+        last(gate, Ruling::WithinNoise);
+        gate.cells.missing.push("ntk x8".to_owned());
+        gate.cells.failed.push("yarn x8: out of memory".to_owned());
+    };
+    let junit = expect(&gone, "failures=\"0\" errors=\"2\" skipped=\"0\"", 2);
+    assert!(junit.contains("name=\"cell ntk x8\"") && junit.contains("name=\"cell yarn x8\""), "{junit}");
+    assert!(junit.contains("failed now: out of memory"), "{junit}");
+    let nothing = |gate: &mut Gate| {
+        gate.cells = gyro::baselines::CellChanges::default();
+        gate.tests.clear();
+    };
+    let junit = expect(&nothing, "tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\"", 2);
+    assert!(junit.contains("neither the run nor baseline `main` measured anything"), "{junit}");
 }

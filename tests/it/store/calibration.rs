@@ -1,6 +1,6 @@
 //! Tolerances from repeats of one state: as small as silence allows, and no larger for what no gate would judge.
 
-use super::comparison::{TOLERANCE, cells, control, deployed, kernel};
+use super::comparison::{TOLERANCE, cells, control, deployed, kernel, throttled};
 use super::*;
 
 type Cells = Vec<(Cell, Outcome)>;
@@ -84,4 +84,16 @@ fn a_restless_control_widens_no_tolerance() {
     let found = calibrated(&[cells(1.0), steadier]);
     assert!((1.49..1.51).contains(&found.proposed.latency), "{found:?}");
     assert_eq!(found.unsteady, 0);
+}
+
+#[test]
+fn a_device_that_was_held_back_widens_no_tolerance() {
+    let mut held_back = slowed(1.5);
+    throttled(&mut held_back, 4.0);
+    let runs = [cells(1.0), held_back, cells(1.0)];
+    let found = calibrated(&runs);
+    assert!((found.proposed.latency - 1.0).abs() < 1e-12, "{found:?}");
+    // Two of the three pairs, each in both orders.
+    assert_eq!((found.fired, found.unsteady), (0, 4));
+    assert!([1.0, 1.1, 1.4, 1.6].iter().all(|latency| !fires(&runs, *latency)));
 }

@@ -298,3 +298,90 @@ fn cells_that_came_went_or_failed_are_listed() {
         (vec!["linear x4".to_owned(), "ntk x8".to_owned()], vec!["yarn x4".to_owned()])
     );
 }
+
+/// Adds how often the device was held back while it was timed.
+pub(super) fn throttled(cells: &mut Vec<(Cell, Outcome)>, events: f64) {
+    let timing = deployed().latency();
+    let rows = vec![row(&timing, "latency", Quantity::Throttling, 1, events)];
+    cells.push((timing, Outcome::Measured(rows)));
+}
+
+/// A run whose deployed cell takes half as long again.
+fn slower() -> Vec<(Cell, Outcome)> {
+    changed(|row| row.reading.value *= if of("latency")(row) { 1.5 } else { 1.0 })
+}
+
+/// The rulings on time with their reasons.
+fn timed(tests: Vec<Test>) -> Vec<(Ruling, String)> {
+    let timed = tests.into_iter().filter(|test| test.verdict.question == Question::Latency);
+    timed.map(|test| (test.verdict.ruling, test.verdict.why.unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_device_that_was_held_back_on_either_side_leaves_latency_undecided() {
+    let id = deployed().id();
+    let judged = |then: f64, now: f64| {
+        let (mut before, mut run) = (cells(1.0), slower());
+        throttled(&mut before, then);
+        throttled(&mut run, now);
+        let baseline = Side { cells: &before, deployed: &id, text: "t", machine: "m" };
+        let run = Side { cells: &run, deployed: &id, text: "t", machine: "m" };
+        compare("v1", baseline, run, Tokens(2048), &TOLERANCE)
+    };
+    for (then, now, words) in [(0.0, 3.0, "while it was timed"), (2.0, 0.0, "when the baseline was timed")] {
+        let tests = judged(then, now);
+        assert_eq!(tests[0].verdict.ruling, Ruling::WithinNoise, "a loss depends on no clock: {tests:?}");
+        let timed = timed(tests);
+        assert_eq!(timed.len(), 3);
+        for (ruling, why) in timed {
+            assert_eq!(ruling, Ruling::Undecided);
+            assert!(why.contains("held back for heat or power") && why.contains(words), "{why}");
+        }
+    }
+    assert!(timed(judged(0.0, 0.0)).iter().all(|(ruling, _)| *ruling == Ruling::Worse));
+}
+
+/// Adds the timings of ten other cells: blocks in which the unscaled arm takes so many times as long the second time.
+fn finalists(cells: &mut [(Cell, Outcome)], times: f64) {
+    let Outcome::Measured(unscaled) = &mut cells[0].1 else { unreachable!() };
+    let own: Vec<Measurement> = unscaled.iter().filter(|row| row.reading.repeat == 0).cloned().collect();
+    for turn in 1..=10 {
+        for (repeat, times) in [(0, 1.0), (1, times)] {
+            for row in &own {
+                let mut row = row.clone();
+                row.reading.document += turn * 10_000;
+                row.reading.repeat = repeat;
+                row.reading.value *= times;
+                unscaled.push(row);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_blocks_of_the_deployed_cell_say_how_restless_its_timing_was() {
+    let (mut restless, mut calm) = (slower(), slower());
+    control(&mut restless, 1.2);
+    finalists(&mut restless, 1.0);
+    for (ruling, why) in timed(tests_of(&restless, "t", "m")) {
+        assert_eq!(ruling, Ruling::Undecided);
+        assert!(why.contains("differs by 1.200x"), "{why}");
+    }
+    control(&mut calm, 1.0);
+    finalists(&mut calm, 1.2);
+    assert!(timed(tests_of(&calm, "t", "m")).iter().all(|(ruling, _)| *ruling == Ruling::Worse));
+}
+
+/// It has no ratio to itself; where its seconds compare, nothing is left open.
+#[test]
+fn an_unscaled_deployment_compares_by_its_seconds_on_the_same_machine() {
+    let (before, now, id) = (cells(1.0), cells(1.25), Cell::unscaled().id());
+    let judged = |machine: &str| {
+        let baseline = Side { cells: &before, deployed: &id, text: "t", machine: "m" };
+        let run = Side { cells: &now, deployed: &id, text: "t", machine };
+        let tests = compare("v1", baseline, run, Tokens(2048), &TOLERANCE);
+        tests.iter().map(|test| (test.name(), test.verdict.ruling)).collect::<Vec<_>>()
+    };
+    assert_eq!(judged("m"), [("prefill_seconds".to_owned(), Ruling::Worse)]);
+    assert_eq!(judged("another"), [("prefill".to_owned(), Ruling::Incomparable)]);
+}
