@@ -302,7 +302,9 @@ impl<'a> Inquiry<'a> {
         let good = |standing: &Standing| smaller(&best, &standing.residuals.concat()) < BETTER;
         let best = agree.remove(agree.iter().position(good)?);
         let (as_good, beaten): (Vec<Standing>, Vec<Standing>) = agree.into_iter().partition(good);
-        beaten.iter().for_each(|standing| self.exclude(standing));
+        for standing in &beaten {
+            self.exclude(standing);
+        }
         Some(Chosen { best, as_good })
     }
 

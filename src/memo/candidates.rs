@@ -229,7 +229,7 @@ fn timed(dossier: &Dossier, evidence: &Evidence, cell: &Cell, sources: &mut Sour
     if dossier.rows(cell).iter().any(|row| row.reading.probe == Question::Latency.name()) {
         let judged = ablation::latency_of(evidence, cell);
         (standing.ruling, standing.change, standing.why) = (judged.ruling, judged.change, judged.why);
-        standing.timing = judged.protocol.split_once(',').map(|(timing, _)| timing.to_owned());
+        standing.timing = judged.protocol.split_once(", the worst").map(|(timing, _)| timing.to_owned());
         standing.sources = vec![rows(dossier, Question::Latency, cell, sources)];
     } else if let Some(expected) = facts::slower(dossier, cell) {
         standing.expected = Some(expected);

@@ -6,7 +6,7 @@ use super::Dossier;
 use super::candidates::{self, Candidate};
 use super::contrast::{own_level, stability};
 use super::facts::{Facts, cell_of, turning};
-use super::mechanism::local;
+use super::mechanism::{local, seen_buckets};
 use super::sources::Sources;
 use crate::ablation::{Part, by_document};
 use crate::explain::{Explanation, Facts as What};
@@ -115,11 +115,7 @@ fn seen(dossier: &Dossier<'_>, label: &str, explanation: &Explanation) -> Option
     Some(match &explanation.mechanism {
         What::Slopes(_) => (format!("{label}: a penalty is defined at every distance up to {target}"), false),
         What::Buckets(shared) => {
-            let words = match shared.unseen.len() {
-                0 => "training has seen every bucket".to_owned(),
-                1 => "1 bucket was never seen".to_owned(),
-                unseen => format!("{unseen} buckets were never seen"),
-            };
+            let words = seen_buckets(shared.unseen.len());
             (format!("{label}: {words} at {target} tokens"), !shared.unseen.is_empty())
         }
         _ => {

@@ -2,7 +2,7 @@
 
 use super::candidates::Candidate;
 use super::facts::{Facts, cell_of, turning};
-use super::mechanism::{fixed_penalty, learned_buckets};
+use super::mechanism::{fixed_penalty, learned_buckets, seen_buckets};
 use super::sources::Sources;
 use super::{Comparison, Contrast, Dossier, candidates};
 use crate::explain::{Explanation, Facts as What};
@@ -222,7 +222,7 @@ fn unseen(explanation: &Explanation) -> String {
         What::Slopes(_) => "nothing: the penalty is defined at every distance".to_owned(),
         What::Buckets(shared) => {
             let at = shared.saturates_at.map_or_else(String::new, |at| format!("; one bucket from {at} tokens on"));
-            format!("{}{at}", numbers::counted(shared.unseen.len(), "bucket"))
+            format!("{}{at}", seen_buckets(shared.unseen.len()))
         }
         _ => match turning(explanation) {
             Some(turning) => format!("{} of {} pairs' angles", turning.leaves.len(), turning.pairs.len()),

@@ -5,7 +5,6 @@ use super::facts::Facts;
 use super::sources::Sources;
 use crate::explain::{Facts as What, Pair, Shared, Slopes, Turning};
 use crate::reports::document::Claim;
-use crate::reports::numbers;
 use crate::units::Tokens;
 
 /// A pair whose period is changed by less than this share is left as it was trained.
@@ -169,7 +168,7 @@ fn unseen(dossier: &Dossier<'_>, facts: &Facts, turning: &Turning, sources: &mut
         )
     } else {
         format!(
-            "Under {} x{} {} still do{}: it serves less than its nominal length by that much.",
+            "Under {} x{} still {} of them{}: it serves less than its nominal length by that much.",
             facts.chosen.method,
             facts.chosen.setting.factor,
             turning.leaves.len(),
@@ -237,15 +236,23 @@ pub(super) fn learned_buckets(shared: &Shared, dossier: &Dossier<'_>, sources: &
     );
     Claim::new(
         format!(
-            "T5 adds a learned bias that distances share in {} buckets: the sharing regularises, and {saturation}. {} \
-             at {} tokens {} never seen in training.",
+            "T5 adds a learned bias that distances share in {} buckets: the sharing regularises, and {saturation}. At {} \
+             tokens {}.",
             shared.count,
-            numbers::counted(shared.unseen.len(), "bucket"),
             dossier.run.target,
-            if shared.unseen.len() == 1 { "was" } else { "were" },
+            seen_buckets(shared.unseen.len()),
         ),
         [formula],
     )
+}
+
+/// How many buckets of the target training never saw, in words.
+pub(super) fn seen_buckets(unseen: usize) -> String {
+    match unseen {
+        0 => "training has seen every bucket".to_owned(),
+        1 => "1 bucket was never seen in training".to_owned(),
+        more => format!("{more} buckets were never seen in training"),
+    }
 }
 
 /// A residual as people read it: `3e-13`.

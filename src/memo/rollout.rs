@@ -106,35 +106,7 @@ pub(super) fn reversals(dossier: &Dossier<'_>, all: &[Candidate]) -> Vec<Claim> 
         claims
             .push(Claim::new(format!("{} would have to make up the difference: {gap}{needs}.", other.label), sources));
     }
-    for standing in &chosen.standings {
-        let Some(change) = standing.change else { continue };
-        let words = |x: f64| numbers::tolerance(&standing.unit, x);
-        // The smallest tolerance that holds the whole interval, rounded up to what is printed.
-        let needed = if standing.constraint == Question::Latency {
-            change.high.max(change.low.recip())
-        } else {
-            change.high.max(-change.low)
-        };
-        let needed = words((needed * 1e3).ceil() / 1e3);
-        let unit = numbers::suffix(&standing.unit);
-        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-        let text = match standing.ruling {
-            Ruling::Worse | Ruling::Undecided => {
-                format!(
-                    "{} would pass at a tolerance of {needed}{unit} instead of {}.",
-                    standing.constraint.words(),
-                    words(standing.tolerance)
-                )
-            }
-            Ruling::Better => continue,
-            Ruling::WithinNoise | Ruling::Incomparable => format!(
-                "{} passes down to a tolerance of {needed}{unit} (now {}).",
-                standing.constraint.words(),
-                words(standing.tolerance)
-            ),
-        };
-        claims.push(Claim::new(crate::reports::capitalised(&text), standing.sources.clone()));
-    }
+    claims.extend(chosen.standings.iter().filter_map(bearable));
     let untimed =
         chosen.standings.iter().any(|s| s.constraint == Question::Latency && s.ruling == Ruling::Incomparable);
     if untimed {
@@ -149,6 +121,37 @@ pub(super) fn reversals(dossier: &Dossier<'_>, all: &[Candidate]) -> Vec<Claim> 
         ));
     }
     claims
+}
+
+/// The smallest tolerance at which a constraint passes; nothing where it passes at any.
+fn bearable(standing: &Standing) -> Option<Claim> {
+    let change = standing.change?;
+    let words = |x: f64| numbers::tolerance(&standing.unit, x);
+    // The smallest tolerance that holds the whole interval, rounded up to what is printed.
+    let needed = if standing.constraint == Question::Latency {
+        change.high.max(change.low.recip())
+    } else {
+        change.high.max(-change.low)
+    };
+    let needed = words((needed * 1e3).ceil() / 1e3);
+    let unit = numbers::suffix(&standing.unit);
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    let text = match standing.ruling {
+        Ruling::Worse | Ruling::Undecided => {
+            format!(
+                "{} would pass at a tolerance of {needed}{unit} instead of {}.",
+                standing.constraint.words(),
+                words(standing.tolerance)
+            )
+        }
+        Ruling::Better => return None,
+        Ruling::WithinNoise | Ruling::Incomparable => format!(
+            "{} passes down to a tolerance of {needed}{unit} (now {}).",
+            standing.constraint.words(),
+            words(standing.tolerance)
+        ),
+    };
+    Some(Claim::new(crate::reports::capitalised(&text), standing.sources.clone()))
 }
 
 /// What an alternative's failed constraint would have to be.

@@ -1,7 +1,8 @@
 //! `junit.xml`: each ruling as a test case, for systems that read those.
 //!
 //! Worse is a failure; a question that must be decided and is not, and an expectation that is not met, are errors; other
-//! open questions are skipped. So a suite fails exactly where the process's exit code is not 0.
+//! open questions are skipped. So a suite fails exactly where the findings' exit code is not 0; cells that are missing of a
+//! comparison with a baseline end the process with 2 beside it.
 
 use super::html::escape;
 use super::tables::asked;

@@ -235,7 +235,7 @@ pub fn load(dir: &Path) -> anyhow::Result<Finished> {
     Ok(Finished { folder: dir.to_owned(), findings, cells, provenance, page: "report", gate })
 }
 
-/// Rebuilds every page of a run from its files alone; of one that is still going on, `partial.html` and `partial.md`.
+/// Diagnoses a run's rows again and rebuilds its pages; of one that is still going on, `partial.html` and `partial.md`.
 ///
 /// A folder may hold a finished run and a later one in progress: then both are made, and the finished one is returned.
 ///
@@ -250,11 +250,29 @@ pub fn report(dir: &Path) -> anyhow::Result<Finished> {
             return Ok(partial);
         }
     }
-    let finished = load(dir)?;
+    let mut finished = load(dir)?;
+    if let Some(findings) = diagnosed_again(&finished)? {
+        finished.findings = findings;
+    }
     for page in pages(&finished)? {
         baselines::write_page(dir, &page.path, &page.bytes)?;
     }
     Ok(finished)
+}
+
+/// What a run's rows say today.
+///
+/// Nothing where more than its rows stands behind its findings (a second measurement against a baseline, an identification),
+/// or where the scenario's files are out of reach: what was found then stays.
+fn diagnosed_again(finished: &Finished) -> anyhow::Result<Option<Findings>> {
+    let scenario = partial::scenario(&finished.provenance);
+    let Some(scenario) = scenario.ok().filter(|scenario| finished.gate.is_none() && scenario.observed.is_none()) else {
+        return Ok(None);
+    };
+    let cells = baselines::read_run(&finished.folder)?;
+    let shared = with_latency(cells.clone());
+    let audit = finished.findings.audit.clone();
+    Ok(Some(Findings { audit, ..findings(&scenario, &cells, &shared) }))
 }
 
 /// Writes the decision memo of a run beside its report, from its files and its checkpoint's configuration.
