@@ -62,3 +62,24 @@ fn within_window(architecture: &Architecture, observations: &[Observation]) -> a
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::checkpoint::Config;
+
+    #[test]
+    fn requests_beyond_a_checkpoints_window_are_refused() {
+        let mut architecture = Config::read(Path::new("models/reference/rope-2k")).unwrap().architecture;
+        let request = Observation { tokens: vec![1; 9], logprobs: Vec::new(), phase: None, batch: None, dtype: None };
+        let requests = [request];
+        assert!(within_window(&architecture, &requests).is_ok(), "it has none");
+        architecture.window = Some(9);
+        assert!(within_window(&architecture, &requests).is_ok());
+        architecture.window = Some(8);
+        let error = within_window(&architecture, &requests).unwrap_err().to_string();
+        assert!(error.contains("window of 8 tokens and a request has 9") && error.contains("hint:"), "{error}");
+    }
+}

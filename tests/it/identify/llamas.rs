@@ -191,7 +191,16 @@ fn what_is_lost_or_left_over_of_the_context_is_not_taken_for_other_weights() {
     let faults = [serde_json::from_value(left_over).ok(), AnyFault::named("missing_bos")];
     for fault in faults.into_iter().map(Option::unwrap) {
         let mut engine = tiny(NOISES[0])(0);
-        engine.names(&candidate("linear", 3.0).under(fault), 256, 5).unwrap();
+        let declared = candidate("linear", 3.0);
+        let truth = declared.under(fault);
+        // Behind a single token, where the weights are checked, it differs by far more than single precision rounds.
+        let mut first = |running: &Candidate| -> Vec<f64> {
+            let observed = engine.observe(Hypothesis::Named(running), 256, 5);
+            observed.iter().filter_map(|request| request.at(1)).collect()
+        };
+        let (healthy, faulty) = (first(&declared), first(&truth));
+        assert!(healthy.iter().zip(&faulty).any(|(a, b)| (a - b).abs() > 1e-2), "{}", truth.label());
+        engine.names(&truth, 256, 5).unwrap();
     }
 }
 
@@ -233,7 +242,7 @@ fn two_hundred_spectra_are_covered_on_tiny_llamas() {
 }
 
 #[test]
-#[ignore = "takes long: sixteen pairs, and requests beyond 2,048 tokens"]
+#[ignore = "takes an hour of a shared core: sixteen pairs, and requests beyond 2,048 tokens"]
 fn every_method_and_factor_is_identified_on_the_reference_model() {
     for noise in NOISES {
         all_are_named(reference(noise), 2_560);
